@@ -1,0 +1,95 @@
+"""Text as the model reads it: one definition of characters, tokens and the lead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+LEAD_CHARACTERS = 300
+"""How much of the body belongs to the lead, beside the title."""
+
+TITLE_CHARACTERS = 250
+"""A first paragraph of one line up to this long is read as a title."""
+
+NUMBER = "00"
+"""What every number becomes, as a token or as a part of one."""
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_TOKEN = re.compile(r"(?:[^\W\d]+|\d+(?:[.,]\d+)*)+")
+_SPACE = re.compile(r"\s")
+_SPACES = re.compile(r"[^\S\n]+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+
+class Tokens(NamedTuple):
+    """The tokens of one text, in order.
+
+    `raw` are lower-cased, `words` are the same with every number folded to `NUMBER`; the first
+    `lead` tokens stand in the title or the opening of the body.
+    """
+
+    raw: list[str]
+    words: list[str]
+    lead: int
+
+
+def fold(token: str) -> str:
+    """Return the token with each number in it folded to `NUMBER`.
+
+    >>> fold("5g"), fold("1,000.50"), fold("trade")
+    ('00g', '00', 'trade')
+    """
+    return _NUMBER.sub(NUMBER, token)
+
+
+def tokens(text: str) -> Tokens:
+    """Return the tokens of a text: runs of letters and numbers, at least two characters once folded.
+
+    This is the one place where text becomes tokens; training, scoring and evidence share it.
+
+    >>> tokens("A 5G network, 1,000 km").words
+    ['00g', 'network', '00', 'km']
+    """
+    raw = _raw(text)
+    return Tokens(raw, [token if token.isalpha() else fold(token) for token in raw], len(_raw(text[: lead_end(text)])))
+
+
+def token_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each token of `tokens(text)`, in the same order."""
+    for match in _TOKEN.finditer(text):
+        if _is_token(match[0]):
+            yield match.span()
+
+
+def lead_end(text: str) -> int:
+    """Return where the lead ends: after the title, if there is one, and the first 300 characters of the body.
+
+    A title is a first line of at most `TITLE_CHARACTERS` with an empty line after it. The lead never
+    ends inside a word.
+    """
+    title, separator, _ = text[: TITLE_CHARACTERS + 2].partition("\n\n")
+    body_start = len(title) + 2 if separator and "\n" not in title.strip() else 0
+    space = _SPACE.search(text, body_start + LEAD_CHARACTERS)
+    return space.start() if space else len(text)
+
+
+def normalise(text: str) -> str:
+    """Return the text with invisible characters dropped and each run of spaces (no line breaks) made one space."""
+    return _SPACES.sub(" ", _INVISIBLE.sub("", text))
+
+
+def content(title: str | None, text: str) -> str:
+    """Return what the model reads of a document: the title, an empty line and the text, the title once."""
+    if not title or text.lstrip().startswith(title.strip()):
+        return text
+    return f"{title.strip()}\n\n{text}"
+
+
+def _raw(text: str) -> list[str]:
+    found = _TOKEN.findall(text.lower()) if text.isascii() else [token.lower() for token in _TOKEN.findall(text)]
+    return [token for token in found if _is_token(token)]
+
+
+def _is_token(token: str) -> bool:
+    return len(token) > 1 or token.isdecimal()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 LEAD_CHARACTERS = 300
@@ -14,6 +14,9 @@ TITLE_CHARACTERS = 250
 
 NUMBER = "00"
 """What every number becomes, as a token or as a part of one."""
+
+LONGEST_TERM = 3
+"""Tokens in the longest card term that is matched as a whole."""
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _TOKEN = re.compile(r"(?:[^\W\d]+|\d+(?:[.,]\d+)*)+")
@@ -60,6 +63,18 @@ def token_spans(text: str) -> Iterator[tuple[int, int]]:
     for match in _TOKEN.finditer(text):
         if _is_token(match[0]):
             yield match.span()
+
+
+def candidate_terms(raw: Sequence[str], starts: Container[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield the runs of one to three tokens whose first is in `starts`: (term, first token, number of tokens).
+
+    >>> list(candidate_terms(["new", "export", "controls"], {"export"}))
+    [('export', 1, 1), ('export controls', 1, 2)]
+    """
+    for start, token in enumerate(raw):
+        if token in starts:
+            for length in range(1, min(LONGEST_TERM, len(raw) - start) + 1):
+                yield " ".join(raw[start : start + length]), start, length
 
 
 def lead_end(text: str) -> int:

@@ -14,6 +14,7 @@ DatePrecision = Literal["day", "month-day", "none"]
 class Document:
     """A text with an id, and what is known of it.
 
+    `where` is the place it was read at, such as `starter.jsonl, line 17`, for messages.
     `raw_page` says that the text is a page as it was found (a file, a folder's file), which may hold
     several releases and site furniture; a record of a table or a stream is not.
     """
@@ -23,6 +24,7 @@ class Document:
     title: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     raw_page: bool = False
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

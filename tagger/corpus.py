@@ -1,0 +1,194 @@
+"""The seeds as a corpus: labelled texts ready to train on, and what is wrong with those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.cleaning import content
+from tagger.documents import Document, Unreadable
+from tagger.errors import SeedsError
+from tagger.readers import read_path
+from tagger.releases import Boilerplate, clean, learn
+from tagger.themes import ThemeCard, load_cards
+
+THEMES_FILE = "themes.yaml"
+NOT_SEEDS = ("readme.md", "guideline.md")
+
+Merge = Literal["refuse", "union", "first"]
+"""What to do with seeds of the same text and different themes: refuse, give all themes of each, or keep the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A labelled document, where it was read, and what it is grouped by."""
+
+    document: Document
+    themes: tuple[str, ...]
+
+    @property
+    def source(self) -> str | None:
+        """The kind of press office it comes from, where the seed says so."""
+        return _text(self.document.metadata.get("source"))
+
+    @property
+    def page(self) -> str | None:
+        """The page it was cut from, where the seed says so."""
+        return _text(self.document.metadata.get("page"))
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Labelled texts: what the model reads of each seed and its themes, (n_texts, n_themes)."""
+
+    cards: tuple[ThemeCard, ...]
+    seeds: tuple[Seed, ...]
+    texts: tuple[str, ...]
+    theme_sets: NDArray[np.bool_]
+    learned: Boilerplate
+    unreviewed: int
+
+
+def read_corpus(folder: Path, merge: Merge = "refuse") -> Corpus:
+    """Read theme cards and seeds below a folder. Raises SeedsError that lists everything wrong with them."""
+    cards = load_cards(folder / THEMES_FILE)
+    problems: list[str] = []
+    seeds, unreviewed = _read_seeds(folder, cards, problems)
+    seeds = _merge_same_texts(seeds, merge, problems)
+    learned = learn((seed.page or seed.document.id, _whole(seed.document)) for seed in seeds)
+    texts = [_text_of(seed.document, learned) for seed in seeds]
+    problems += [
+        f"{seed.document.where}: nothing but site furniture is left of the seed {seed.document.id!r}. Remove it or add its text."
+        for seed, text in zip(seeds, texts, strict=True)
+        if not text.strip()
+    ]
+    theme_sets = _theme_sets(seeds, cards)
+    problems += _unlearnable(theme_sets, cards)
+    if problems:
+        raise SeedsError(problems)
+    return Corpus(cards, tuple(seeds), tuple(texts), theme_sets, learned, unreviewed)
+
+
+def seed_files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder that hold seeds, in order."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.name.lower() not in NOT_SEEDS and path.suffix not in (".yaml", ".yml"):
+            yield path
+
+
+def _read_seeds(folder: Path, cards: Sequence[ThemeCard], problems: list[str]) -> tuple[list[Seed], int]:
+    known = [card.id for card in cards]
+    seeds: list[Seed] = []
+    first: dict[str, str] = {}
+    unreviewed = 0
+    for document in _documents(folder, problems):
+        if document.metadata.get("reviewed") in (False, "false", "no"):
+            unreviewed += 1
+            continue
+        if document.id in first:
+            problems.append(
+                f"{document.where}: the id {document.id!r} was used before at {first[document.id]}. Give one of them another id."
+            )
+            continue
+        first[document.id] = document.where
+        themes = _themes_of(document, known, problems)
+        if themes is not None:
+            seeds.append(Seed(document, themes))
+    if not seeds and not problems:
+        problems.append(f"{folder}: there is no seed here. Add labelled documents, see README.md: tagger seeds add PAGE")
+    return seeds, unreviewed
+
+
+def _documents(folder: Path, problems: list[str]) -> Iterator[Document]:
+    for path in seed_files(folder):
+        for item in read_path(path, name=path.relative_to(folder).as_posix()):
+            if isinstance(item, Unreadable):
+                problems.append(item.message)
+            else:
+                yield item
+
+
+def _themes_of(document: Document, known: Sequence[str], problems: list[str]) -> tuple[str, ...] | None:
+    stated = document.metadata.get("themes")
+    if isinstance(stated, str):
+        stated = [theme.strip() for theme in stated.split(";") if theme.strip()]
+    if not isinstance(stated, list) or not all(isinstance(theme, str) for theme in stated):
+        problems.append(
+            f"{document.where}: the seed {document.id!r} has {'no themes' if stated is None else f'themes {stated!r}'}; "
+            "expected a list of theme ids such as [trade, sanctions], or [] for a document that has none."
+        )
+        return None
+    unknown = [theme for theme in stated if theme not in known]
+    for theme in unknown:
+        near = get_close_matches(theme, known, 1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        problems.append(
+            f"{document.where}: the seed {document.id!r} has the unknown theme {theme!r}. "
+            f"{hint}Correct it or add a card to {THEMES_FILE}."
+        )
+    return None if unknown else tuple(dict.fromkeys(stated))
+
+
+def _merge_same_texts(seeds: list[Seed], merge: Merge, problems: list[str]) -> list[Seed]:
+    """Make one seed of those with the same text and themes; of those with other themes as `merge` says."""
+    kept: dict[str, Seed] = {}
+    for seed in seeds:
+        key = " ".join(content(seed.document.title, seed.document.text).split())
+        before = kept.setdefault(key, seed)
+        if before is seed or set(before.themes) == set(seed.themes) or merge == "first":
+            continue
+        if merge == "union":
+            kept[key] = Seed(before.document, tuple(dict.fromkeys([*before.themes, *seed.themes])))
+        else:
+            problems.append(
+                f"{seed.document.where}: the seed {seed.document.id!r} has the text of {before.document.id!r} "
+                f"({before.document.where}) but themes {list(seed.themes)} instead of {list(before.themes)}. "
+                "Correct one, or train with --merge union (all themes of both) or --merge first."
+            )
+    return list(kept.values())
+
+
+def _whole(document: Document) -> str:
+    """Return the text together with the site furniture that was taken off when the seed was cut from its page."""
+    furniture = document.metadata.get("furniture")
+    return f"{document.text}\n\n{furniture}" if isinstance(furniture, str) else document.text
+
+
+def _text_of(document: Document, learned: Boilerplate) -> str:
+    if not document.raw_page:
+        return content(document.title, document.text)
+    release = clean(document.text, learned)
+    return content(document.title or release.title, release.text) if release else ""
+
+
+def _theme_sets(seeds: Sequence[Seed], cards: Sequence[ThemeCard]) -> NDArray[np.bool_]:
+    return np.array([[card.id in seed.themes for card in cards] for seed in seeds], dtype=bool).reshape(len(seeds), len(cards))
+
+
+def _unlearnable(theme_sets: NDArray[np.bool_], cards: Sequence[ThemeCard]) -> list[str]:
+    if len(theme_sets) < 2:
+        return []
+    return [
+        f"{THEMES_FILE}: the theme {card.id!r} stands in every seed, so nothing tells it apart. Add seeds without it, or remove it."
+        for card, everywhere in zip(cards, theme_sets.all(axis=0), strict=True)
+        if everywhere
+    ]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def seed_record(document: Document, themes: Sequence[str], **more: Any) -> Mapping[str, Any]:
+    """Return a seed as the object of a JSON line."""
+    record: dict[str, Any] = {"id": document.id}
+    if document.title:
+        record["title"] = document.title
+    return record | dict(document.metadata) | {"text": document.text, "themes": list(themes)} | more

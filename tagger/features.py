@@ -1,0 +1,192 @@
+"""Texts as vectors: words, words of the lead, pairs of words, and the card score.
+
+Each block is a scikit-learn transformer over texts (or over `Tokens` read before, so that a text is
+read once for many fits). The analyzers below are all the `TfidfVectorizer`s know of a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+from tagger.cleaning import LONGEST_TERM, Tokens, candidate_terms, tokens
+from tagger.scorer import CARD_LEAD_WEIGHT
+from tagger.themes import ThemeCard
+
+Texts = Sequence[str | Tokens]
+
+WORD_WEIGHT, LEAD_WEIGHT, PAIR_WEIGHT = 1.0, 0.5, 0.5
+PAIRS_FROM = 3000
+"""Pairs of words pay from about this many texts on; below, they only cost."""
+
+FEW_TEXTS = 100
+"""With fewer texts than this, a word that stands in one of them is kept too."""
+
+LABEL_WEIGHT, LABEL_WORD_WEIGHT, KEYWORD_WEIGHT = 1.0, 0.7, 1.0
+MOST_CARDS = 2
+"""A term on more cards than this tells themes apart too little to count."""
+
+FUNCTION_WORDS = ("and", "the", "of", "for", "or", "to", "in")
+
+
+def read(text: str | Tokens) -> Tokens:
+    """Return the tokens of a text, or the tokens themselves."""
+    return tokens(text) if isinstance(text, str) else text
+
+
+def words(text: str | Tokens) -> list[str]:
+    """Analyzer: every word, numbers folded."""
+    return read(text).words
+
+
+def lead_words(text: str | Tokens) -> list[str]:
+    """Analyzer: the words of the title and the opening."""
+    found = read(text)
+    return found.words[: found.lead]
+
+
+def pairs(text: str | Tokens) -> list[str]:
+    """Analyzer: each word with the next."""
+    found = read(text).words
+    return [f"{first} {second}" for first, second in zip(found, found[1:], strict=False)]
+
+
+class WordBlocks(TransformerMixin, BaseEstimator):
+    """Sublinear tf-idf of words, lead words and (with `pairs`) word pairs.
+
+    Each block is L2-normalised by itself and then weighted. After `fit`, `vectorizers_` holds one
+    `TfidfVectorizer` per block under the names of `weights_`, in column order.
+    """
+
+    def __init__(self, *, pairs: bool = False) -> None:
+        self.pairs = pairs
+
+    def fit(self, texts: Texts, y: object = None) -> Self:
+        """Learn vocabularies and idf. Raises ValueError where no word stands in enough texts."""
+        self.fit_transform(texts)
+        return self
+
+    def fit_transform(self, texts: Texts, y: object = None) -> sp.csr_matrix:  # noqa: ARG002
+        """Learn from texts and return their vectors, (n_texts, n_features)."""
+        once_is_enough = len(texts) < FEW_TEXTS
+        self.vectorizers_ = {
+            name: TfidfVectorizer(analyzer=analyzer, min_df=1 if once_is_enough else min_df, sublinear_tf=True)
+            for name, (analyzer, min_df, _) in self._blocks().items()
+        }
+        self.weights_ = {name: weight for name, (_, _, weight) in self._blocks().items()}
+        return self._stack({name: v.fit_transform(texts) for name, v in self.vectorizers_.items()})
+
+    def transform(self, texts: Texts) -> sp.csr_matrix:
+        """Return the vectors of texts, (n_texts, n_features)."""
+        return self._stack({name: v.transform(texts) for name, v in self.vectorizers_.items()})
+
+    def word_norms(self, texts: Texts) -> NDArray[np.float64]:
+        """Return the L2 norm of each text's word block before normalisation, (n_texts,); 1 where it is empty."""
+        vectorizer = self.vectorizers_["words"]
+        counts = CountVectorizer.transform(vectorizer, texts)
+        np.log(counts.data, out=counts.data)
+        counts.data += 1
+        norms = np.sqrt(np.asarray(counts.multiply(vectorizer.idf_).power(2).sum(axis=1))).ravel()
+        return np.where(norms > 0, norms, 1.0)
+
+    def _blocks(self) -> dict[str, tuple[Any, int, float]]:
+        blocks: dict[str, tuple[Any, int, float]] = {
+            "words": (words, 2, WORD_WEIGHT),
+            "lead": (lead_words, 2, LEAD_WEIGHT),
+        }
+        return blocks | ({"pairs": (pairs, 3, PAIR_WEIGHT)} if self.pairs else {})
+
+    def _stack(self, blocks: dict[str, sp.csr_matrix]) -> sp.csr_matrix:
+        return sp.hstack([self.weights_[name] * block for name, block in blocks.items()], format="csr")
+
+
+class CardTerms(TransformerMixin, BaseEstimator):
+    """How much a text speaks in the words of each theme's card.
+
+    Terms are runs of one to three tokens, digits as they stand (5G, Section 301). After `fit`, `terms_` lists
+    the matched terms, `idf_` their idf over the labelled texts (also of terms no text holds) and
+    `card_weights_` what each term counts for each theme, (n_terms, n_themes).
+    """
+
+    def __init__(self, cards: Sequence[ThemeCard]) -> None:
+        self.cards = cards
+
+    def fit(self, texts: Texts, y: object = None) -> Self:  # noqa: ARG002
+        """Read the cards; learn idf from texts."""
+        weights = card_term_weights(self.cards)
+        self.terms_ = sorted({term for of_theme in weights for term in of_theme})
+        columns = {term: column for column, term in enumerate(self.terms_)}
+        self.card_weights_ = np.zeros((len(self.terms_), len(self.cards)))
+        for theme, of_theme in enumerate(weights):
+            for term, weight in of_theme.items():
+                self.card_weights_[columns[term], theme] = weight
+        self.starts_ = {term.split()[0]: True for term in self.terms_}
+        document_frequency = self._counts(texts, lead=False).getnnz(axis=0)
+        self.idf_ = np.log((1 + len(texts)) / (1 + document_frequency)) + 1
+        return self
+
+    def transform(self, texts: Texts, word_norms: NDArray[np.float64] | None = None) -> sp.csr_matrix:
+        """Return each text's term values, (n_texts, n_terms), divided by `word_norms` (n_texts,) where given."""
+        values = self._values(texts, lead=False) + CARD_LEAD_WEIGHT * self._values(texts, lead=True)
+        scale = np.ones(len(texts)) if word_norms is None else 1 / word_norms
+        return sp.csr_matrix(sp.diags_array(scale) @ values)
+
+    def _values(self, texts: Texts, *, lead: bool) -> sp.csr_matrix:
+        counts = self._counts(texts, lead=lead).astype(np.float64)
+        counts.data = 1 + np.log(counts.data)
+        return sp.csr_matrix(counts.multiply(self.idf_))
+
+    def _counts(self, texts: Texts, *, lead: bool) -> sp.csr_matrix:
+        if not self.terms_:
+            return sp.csr_matrix((len(texts), 0))
+        analyzer = self._lead_terms if lead else self._terms
+        return CountVectorizer(analyzer=analyzer, vocabulary=self.terms_).transform(texts)
+
+    def _terms(self, text: str | Tokens) -> list[str]:
+        return [term for term, _, _ in candidate_terms(read(text).raw, self.starts_)]
+
+    def _lead_terms(self, text: str | Tokens) -> list[str]:
+        found = read(text)
+        return [term for term, _, _ in candidate_terms(found.raw[: found.lead], self.starts_)]
+
+
+def card_term_weights(cards: Sequence[ThemeCard]) -> list[dict[str, float]]:
+    """Return for each card its terms and their weights.
+
+    A label or alternative label counts 1 as a whole (if it has at most three words) and .7 by each of its
+    words; a keyword counts 1. A term that stands on more than two cards counts for none.
+    """
+    weights = [_terms_of(card) for card in cards]
+    uses: dict[str, int] = {}
+    for of_theme in weights:
+        for term in of_theme:
+            uses[term] = uses.get(term, 0) + 1
+    return [{term: weight for term, weight in w.items() if uses[term] <= MOST_CARDS} for w in weights]
+
+
+def _terms_of(card: ThemeCard) -> dict[str, float]:
+    terms: dict[str, float] = {}
+    for label in (card.label, *card.alt_labels):
+        raw = tokens(label).raw
+        _raise_to(terms, raw, LABEL_WEIGHT)
+        for word in raw:
+            _raise_to(terms, [word], LABEL_WORD_WEIGHT)
+    for keyword in card.keywords:
+        raw = tokens(keyword).raw
+        for part in [raw] if len(raw) <= LONGEST_TERM else [[word] for word in raw]:
+            _raise_to(terms, part, KEYWORD_WEIGHT)
+    return terms
+
+
+def _raise_to(terms: dict[str, float], raw: Sequence[str], weight: float) -> None:
+    if 0 < len(raw) <= LONGEST_TERM and not (len(raw) == 1 and raw[0] in FUNCTION_WORDS):
+        term = " ".join(raw)
+        terms[term] = max(terms.get(term, 0.0), weight)
+
+

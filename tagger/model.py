@@ -1,0 +1,115 @@
+"""The model: one scikit-learn estimator from texts to theme scores, and its compiled form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from tagger.classifiers import LinearThemes, fit_linear
+from tagger.features import PAIRS_FROM, CardTerms, Texts, WordBlocks, read
+from tagger.scorer import ScorerArrays
+from tagger.themes import ThemeCard
+
+DEFAULT_CARD_STRENGTH = 0.35
+
+
+class ThemeModel(BaseEstimator):
+    """Multi-label linear classifier over tf-idf blocks and theme cards.
+
+    Parameters: `cards`, one per theme, give the order of the themes; `card_strength` is how much a unit of
+    card score weighs beside the words (0 ignores the cards); `c` is the cost of errors of the linear SVMs.
+
+    After `fit`: `blocks_` and `card_terms_` turn texts into features, `linear_` holds the weights,
+    `classes_` the theme ids.
+    """
+
+    def __init__(
+        self, cards: Sequence[ThemeCard], *, card_strength: float = DEFAULT_CARD_STRENGTH, c: float = 1.0
+    ) -> None:
+        self.cards = cards
+        self.card_strength = card_strength
+        self.c = c
+
+    def fit(self, texts: Texts, theme_sets: NDArray[np.bool_]) -> Self:
+        """Learn from texts and their themes, (n_texts, n_themes). Raises ValueError where no word repeats."""
+        features, card_scores = self.fit_features(texts)
+        return self.fit_weights(features, card_scores, theme_sets)
+
+    def fit_features(self, texts: Texts) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
+        """Learn vocabularies and idf; return the features (n_texts, n_features) and card scores (n_texts, n_themes)."""
+        texts = [read(text) for text in texts]
+        self.classes_ = np.array([card.id for card in self.cards])
+        self.blocks_ = WordBlocks(pairs=len(texts) >= PAIRS_FROM)
+        features = self.blocks_.fit_transform(texts)
+        self.card_terms_ = CardTerms(self.cards).fit(texts)
+        return features, self._card_scores(texts)
+
+    def fit_weights(
+        self, features: sp.csr_matrix, card_scores: NDArray[np.float64], theme_sets: NDArray[np.bool_]
+    ) -> Self:
+        """Learn the weights from what `fit_features` returned."""
+        self.linear_: LinearThemes = fit_linear(
+            features, card_scores, theme_sets, card_strength=self.card_strength, c=self.c
+        )
+        return self
+
+    def features(self, texts: Texts) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
+        """Return features and card scores of texts."""
+        texts = [read(text) for text in texts]
+        return self.blocks_.transform(texts), self._card_scores(texts)
+
+    def decision_function(self, texts: Texts) -> NDArray[np.float64]:
+        """Return the score of each theme for each text, (n_texts, n_themes)."""
+        check_is_fitted(self)
+        features, card_scores = self.features(texts)
+        return self.linear_.scores(features, card_scores)
+
+    def compile(self) -> ScorerArrays:
+        """Return the fitted model as plain arrays."""
+        blocks, linear = self.blocks_, self.linear_
+        weights = dict(zip(blocks.vectorizers_, np.split(linear.coef, self._block_ends()[:-1]), strict=True))
+        for name in weights:
+            weights[name] = (weights[name] * blocks.weights_[name]).astype(np.float32)
+        words = blocks.vectorizers_["words"].get_feature_names_out().tolist()
+        rows = {word: row for row, word in enumerate(words)}
+        lead_rows = np.full(len(words), -1, dtype=np.int32)
+        lead_rows[[rows[word] for word in blocks.vectorizers_["lead"].get_feature_names_out()]] = np.arange(
+            len(blocks.vectorizers_["lead"].idf_)
+        )
+        card_weights = self.card_terms_.card_weights_ * linear.card_coef
+        return ScorerArrays(
+            words=words,
+            word_idf=blocks.vectorizers_["words"].idf_,
+            word_weights=weights["words"],
+            lead_rows=lead_rows,
+            lead_idf=blocks.vectorizers_["lead"].idf_,
+            lead_weights=weights["lead"],
+            **self._compiled_pairs(rows, weights.get("pairs")),
+            card_terms=self.card_terms_.terms_,
+            card_idf=self.card_terms_.idf_,
+            card_weights=card_weights.astype(np.float32),
+            bias=linear.intercept,
+        )
+
+    def _compiled_pairs(self, rows: dict[str, int], weights: NDArray[np.float32] | None) -> dict[str, NDArray]:
+        if weights is None:
+            empty = np.zeros(0)
+            return {"pair_keys": empty.astype(np.int64), "pair_idf": empty, "pair_weights": np.zeros((0, len(self.cards)), np.float32)}
+        vectorizer = self.blocks_.vectorizers_["pairs"]
+        both = (pair.split(" ") for pair in vectorizer.get_feature_names_out())
+        keys = np.array([rows[first] * len(rows) + rows[second] for first, second in both], dtype=np.int64)
+        order = np.argsort(keys)
+        return {"pair_keys": keys[order], "pair_idf": vectorizer.idf_[order], "pair_weights": weights[order]}
+
+    def _block_ends(self) -> NDArray[np.intp]:
+        return np.cumsum([len(vectorizer.idf_) for vectorizer in self.blocks_.vectorizers_.values()])
+
+    def _card_scores(self, texts: Texts) -> NDArray[np.float64]:
+        values = self.card_terms_.transform(texts, self.blocks_.word_norms(texts))
+        return np.asarray(values @ self.card_terms_.card_weights_)

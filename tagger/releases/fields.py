@@ -1,0 +1,253 @@
+"""The lines of a release's header: kind, office or speaker, date, place, reference number and their labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tagger.documents import DatePrecision
+from tagger.releases.dates import find_date
+
+MAX_FIELD = 250
+
+KINDS = (
+    "Media Note", "Media Advisory", "Media Release", "Media Statement", "Press Statement", "Press Release", "Press Briefing",
+    "Press Conference", "Press Advisory", "Press Availability", "Press Communiqué", "Press Notice", "Press Remarks",
+    "News Release", "News Story", "News Article", "News Conference", "Notice to the Press", "Notice to the Media",
+    "Readout", "Fact Sheet", "Factsheet", "Backgrounder", "Remarks", "Opening Remarks", "Statement", "Joint Statement",
+    "Joint Press Release", "Joint Press Statement", "Joint Communiqué", "Communiqué", "Joint Declaration", "Declaration",
+    "Speech", "Transcript", "Interview", "Op-Ed", "Authored Article", "Special Briefing", "Briefing", "Daily Press Briefing",
+    "Department Press Briefing", "Daily News", "Public Schedule", "Taken Question", "Question Taken", "Press Guidance",
+    "Oral Statement to Parliament", "Written Statement to Parliament", "Written Statement", "Oral Statement", "Announcement",
+    "Statements and Releases", "Statements and Messages", "Statement by the Spokesperson", "Statement to the Media", "Briefing Room",
+    "Questions and Answers", "Proclamation", "Presidential Action", "Executive Order", "Memorandum", "Letter", "Travel Advisory",
+    "Newsletter", "Correspondence", "Government Response", "Guidance", "Policy Paper", "Ministerial Statement", "Parliamentary Statement",
+)  # fmt: skip
+
+# Labels of header lines, and what their value is ("" for one that is of no use).
+LABELS = {
+    "office": r"from|by|author\(?s?\)?|speakers?|issued by|released by|delivered by|organi[sz]ation|department|ministers?|source|office",
+    "date": r"published(?: on)?|first published|date(?: of (?:release|issue|publication))?|posted(?: on)?|released(?: on)?|issued(?: on)?"
+            r"|release date|publication date|publish date|delivered on|for immediate release|for release(?: on)?",
+    "updated": r"(?:last |page )?updated(?: on)?|(?:date |last )modified",
+    "kind": r"(?:document |news |content |release )?type",
+    "": r"location|place|venue|topics?|tags?|part of|subject area|related to|applies to|reference|ref|prn|no|release (?:no|number)|media contact",
+}  # fmt: skip
+
+_ROLE = (
+    r"Spokes(?:person|man|woman)|Secretary(?:[- ]General)?|Minister|President|Ambassador|Envoy|Director(?:[- ]General)?|Coordinator|Counsell?or"
+    r"|Commissioner|Chair(?:man|woman|person)?|Administrator|Representative|Chief|Governor|Attorney General|Prosecutor|Chancellor|Premier"
+    r"|Chargé d['’]Affaires|Advis[eo]r|Undersecretary|Inspector General|Deputy|Treasurer|Senator|Officials?|General|Admiral|Mayor|Principal"
+)
+_RANK = (
+    r"(?:Acting|Deputy|Assistant|Associate|Principal|Senior|Special|Presidential|Department|State|Under|Vice|Foreign|Prime|First|Chief|Press|"
+    r"Permanent|High|Executive|Home|Defen[cs]e|Trade|Health|Federal|UK|U\.?S\.?|UN|EU|NATO|National|The|Parliamentary|Cabinet|Lead|Global|\w+(?:ian|ish|ese|can|ch))"
+)
+_WORD = r"[A-Z0-9ÀÁÂÄÅÇÉÈÖØŠŽ&][\w.'’&()/-]*"
+_SMALL = r"(?:of|for|the|and|de|la|le|du|van|von|der|den|bin|al|el|on|to|d['’]|[&+–—-])"
+_NAME = rf"(?:{_WORD}|“\w+”)(?: (?:{_WORD}|de|la|van|von|der|den|bin|al|el|dos|da|di|ter)){{1,5}}"
+_PHRASE = rf"(?:{_WORD}|{_SMALL}),?(?: (?:{_WORD}|{_SMALL}),?){{0,25}}"
+_BODY = (
+    r"Office|Bureau|Department|Ministry|Embassy|Mission|Delegation|Directorate|Secretariat|Agency|Consulate|Service|Division|Command|Cabinet"
+)
+_OFFICES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:The )?(?:(?:{_RANK}|Public|Permanent) )?(?:{_BODY}|Council|Commission|Government|Committee|Parliament) (?:of|for|on|to) {_PHRASE}",
+        rf"(?:{_WORD},? (?:{_SMALL} )?){{0,8}}(?:{_BODY}|Council|Commission|Authority|Treasury|Parliament|Affairs Canada|Canada)(?: and {_PHRASE})?",
+        r"(?:THE WHITE HOUSE|The White House|GOV\.UK|United Nations|NATO|10 Downing Street)",
+        rf"(?:Prime Minister|President|Governor|Mayor|Spokesperson)['’]s Office(?:,? {_PHRASE})?",
+        rf"{_NAME} ?, (?:(?:Jr\.|Sr\.|MP|PC|QC|KC), )?(?:(?:{_WORD}|{_SMALL}),? ){{0,8}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?",
+        rf"(?:{_RANK} )*(?:{_ROLE})\b(?:,? {_PHRASE})?",
+        rf"(?:The )?(?:Rt\.? )?(?:Senator )?(?:the )?Hon(?:\.|ou?rable)? {_PHRASE}",
+    )
+)
+_SPEAKER = re.compile(rf"(?:(?:{_WORD}|{_SMALL}),? ){{0,12}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?")
+_NO_OFFICE = re.compile(
+    r"['’]s (?!Office)|s['’] | (?:at|in|with|by|from|as|after|into|will|is|are|has|have|over|his|her|their|our|this|that|we)\b"
+    r"| (?:To|At|With|By|In|From|Meets|Meeting|Calls?|Travels?|Visits?|Remarks|Statement|Readout|Hosts?|Announces?|Launche?s?|Welcomes?)\b",
+)
+_PLACE = re.compile(
+    rf"{_WORD}(?: {_WORD}| of| and| the){{0,4}},? (?:D\.?C\.?|{_WORD}(?: {_WORD}| of| and| the){{0,3}})|"
+    r"(?:Via|via|VIA) \w+(?: \w+)?|Virtual(?: Event)?|"
+    r"[A-ZÀ-Ý][\w'’-]+(?:,? [A-ZÀ-Ý][\w.'’-]*){0,4}",
+)
+_KNOWN_PLACE = re.compile(
+    r"[A-ZÀ-Ý][\w.'’-]*(?: (?:of |de )?[A-ZÀ-Ý][\w.'’-]*){0,3}, [A-ZÀ-Ý][\w.'’-]*(?: (?:and |of )?[A-ZÀ-Ý][\w.'’-]*){0,3}"
+    r"|(?:Via|VIA) \w+(?: \w+)?|Virtual(?: Event)?|Washington,? D\.?C\.?"
+    r"|(?i:washington|new york|brussels|strasbourg|luxembourg|geneva|vienna|london|ottawa|canberra|wellington|paris|berlin|rome|tokyo|jerusalem)",
+)
+_VENUE = re.compile(
+    r"(?:[A-ZÀ-Ý0-9][\w.'’&-]*|of|the|de|and) ?(?:.{0,60}\b)?(?:Room|Hotel|Cent(?:er|re)|Headquarters|Palace|Residence|Embassy|Auditorium|House|Hall"
+    r"|Airport|Building|Museum|Chancellery|University|Ministry(?: of .{3,30})?|Briefing Room)\b.{0,30}"
+)
+_TIME = re.compile(r"\(?\d{1,2}[:.h]\d\d ?(?:[ap]\.?m\.?)?(?: ?\(?(?:[A-Z]{2,4}|local time)\)?)?\)?|\d{1,2} ?[ap]\.?m\.?(?: [A-Z]{2,4})?|\([^()]{2,40}\)", re.I)
+_MARKER = re.compile(r"(?:for )?(?:immediate|general|public) release|embargoed (?:until|for)\b.{0,60}|for release .{0,60}", re.IGNORECASE)
+_REFERENCE = re.compile(r"[A-Z]{1,12}(?:/[A-Z0-9.()-]{1,20}){1,5}|\d{1,5}/\d{2,4}(?: (?:PR|EN))?|(?:No|Nr|Ref|PRN|Release|PR|JP)[.:#]*(?: No\.?)? ?[\w/-]*\d[\w/-]*")
+_WEEKDAY = re.compile(r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|tues?|wed|thurs?|fri|sat|sun)\.?)\b,?", re.IGNORECASE)
+_MARKS = ",–—|•·:;()-"
+_SEPARATOR = re.compile(r"\s*[|•·;]\s*|\s+[–—-]+\s+")
+_LABELS = tuple(
+    (what, re.compile(rf"(?:{label})(?:\s*:\s*|\s+(?=\d|[A-Z][a-z]{{2,8}} \d)|$)", re.IGNORECASE)) for what, label in LABELS.items()
+)
+_KIND_WORDS = {kind.lower(): kind for kind in KINDS} | {f"{kind.lower()}s": kind for kind in KINDS}
+_KIND_FIRST = re.compile(
+    rf"({'|'.join(sorted((re.escape(kind) for kind in KINDS), key=len, reverse=True))})s?\s+(?=\S)", re.IGNORECASE
+)
+_NAME_LINE = re.compile(rf"(?:(?:Ambassador|Dr\.?|Hon\.?|Mr\.?|Ms\.?) )?{_NAME}(?:, (?:Jr|Sr)\.)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What one header line states; `awaits` names what the line below must be, when this one is its label."""
+
+    what: frozenset[str]
+    date: str | None = None
+    precision: DatePrecision = "none"
+    office: str | None = None
+    kind: str | None = None
+    awaits: str | None = None
+
+
+@lru_cache(maxsize=8192)
+def read_field(words: str) -> Field | None:
+    """Return what a header line states, or None for any other line.
+
+    >>> read_field("Media Note Office of the Spokesperson").office
+    'Office of the Spokesperson'
+    >>> read_field("The ministers met today.") is None
+    True
+    """
+    if len(words) > MAX_FIELD or words[:1] in "-–—•*\"“‘(" or words.endswith(":") and words.lower().rstrip(": ") not in _BARE_LABELS:
+        return None
+    for what, label in _LABELS:
+        match = label.match(words)
+        if match:
+            labelled = _labelled(what, words[match.end() :])
+            if labelled:
+                return labelled
+    return _unlabelled(words)
+
+
+def read_value(what: str, words: str) -> Field | None:
+    """Return the field of a line that stands below its label.
+
+    >>> read_value("date", "3 December 2021").date
+    '2021-12-03'
+    """
+    return _VALUES[what](words) if len(words) <= MAX_FIELD else None
+
+
+def is_name(words: str) -> bool:
+    """Return whether a line could be a person's name and nothing else."""
+    return len(words) <= 60 and bool(_NAME_LINE.fullmatch(words))
+
+
+def _labelled(what: str, value: str) -> Field | None:
+    if not value:
+        return Field(frozenset({"label"}), awaits=what)
+    field = _VALUES[what](value)
+    return field and Field(field.what | {"label"}, field.date, field.precision, field.office, field.kind)
+
+
+def _date_value(value: str) -> Field | None:
+    found = find_date(value)
+    if not found or found.start > 20:
+        return None
+    return Field(frozenset({"date"}), found.date, found.precision)
+
+
+def _updated_value(value: str) -> Field | None:
+    return Field(frozenset({"updated"})) if find_date(value) else None
+
+
+def _office_value(value: str) -> Field | None:
+    return Field(frozenset({"office"}), office=value)
+
+
+def _kind_value(value: str) -> Field | None:
+    return Field(frozenset({"kind"}), kind=_KIND_WORDS.get(value.lower(), value))
+
+
+def _other_value(value: str) -> Field | None:
+    return Field(frozenset({"place"})) if len(value) <= 120 else None
+
+
+_VALUES: dict[str, Callable[[str], Field | None]] = {
+    "office": _office_value,
+    "date": _date_value,
+    "updated": _updated_value,
+    "kind": _kind_value,
+    "": _other_value,
+}
+_BARE_LABELS = {"from", "published", "location", "delivered on", "date", "by", "author", "authors", "speaker", "type", "topic", "topics", "posted"}
+
+
+def _unlabelled(words: str) -> Field | None:
+    found = find_date(words)
+    sides = [words]
+    if found:
+        sides = [_WEEKDAY.sub("", words[: found.start]).strip(), _WEEKDAY.sub("", words[found.end :]).strip()]
+        if any(map(find_date, sides)):
+            return None
+    # A place of any name may stand beside a date, but only with a mark between them: not `The July 25 Referendum`.
+    set_off = [bool(found) and side.strip(_MARKS) != side for side in sides]
+    what: set[str] = {"date"} if found else set()
+    stated: dict[str, str] = {}
+    for side, any_place in zip(sides, set_off, strict=True):
+        for part in _SEPARATOR.split(side):
+            part = part.strip(f"{_MARKS} ") if found else part
+            if part and not _read_part(part, any_place, what, stated):
+                return None
+    if not what:
+        return None
+    date, precision = (found.date, found.precision) if found else (None, "none")
+    return Field(frozenset(what), date, precision, stated.get("office"), stated.get("kind"))
+
+
+def _read_part(part: str, any_place: bool, what: set[str], stated: dict[str, str]) -> bool:
+    """Note what one part of a header line is; False when it is no part of a header."""
+    kind_first = _KIND_FIRST.match(part)
+    if part.lower() in _KIND_WORDS:
+        stated.setdefault("kind", _KIND_WORDS[part.lower()])
+        what.add("kind")
+    elif _MARKER.fullmatch(part):
+        what.add("marker")
+    elif _REFERENCE.fullmatch(part):
+        what.add("reference")
+    elif _TIME.fullmatch(part) or _KNOWN_PLACE.fullmatch(part) and not is_office(part):
+        what.add("place")
+    elif is_office(part):
+        stated["office"] = f"{stated['office']}, {part}" if "office" in stated else part
+        what.add("office")
+    elif kind_first and _read_part(part[kind_first.end() :], any_place, what, stated) and what != {"place"}:
+        stated.setdefault("kind", _KIND_WORDS[kind_first[1].lower()])
+        what.add("kind")
+    elif any_place and len(part) <= 60 and _PLACE.fullmatch(part):
+        what.add("place")
+    else:
+        return False
+    return True
+
+
+def is_office(words: str) -> bool:
+    """Return whether the words name an office, or a person and what they are.
+
+    >>> is_office("Ned Price, Department Spokesperson"), is_office("Secretary Blinken's Call")
+    (True, False)
+    """
+    if len(words) > MAX_FIELD or _NO_OFFICE.search(words):
+        return False
+    return any(pattern.fullmatch(words) for pattern in _OFFICES)
+
+
+def is_further_speaker(words: str) -> bool:
+    """Return whether a line below an office or speaker names another one: `German Chancellor Angela Merkel`."""
+    return len(words) <= MAX_FIELD and not _NO_OFFICE.search(words) and bool(_SPEAKER.fullmatch(words))
+
+
+def is_venue(words: str) -> bool:
+    """Return whether a line names a room or a building."""
+    return len(words) <= 80 and bool(_VENUE.fullmatch(words))

@@ -1,0 +1,207 @@
+"""The routes: each turns a request into one use case, and its result into an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Request
+from pydantic import ValidationError
+
+from tagger.documents import Document
+from tagger.errors import DamagedVersion, InputError
+from tagger.readers import html_to_text
+from tagger.registry import Registry
+from tagger.service.bodies import JsonRoute
+from tagger.service.examples import BATCHES, DOCUMENTS
+from tagger.service.live import LiveModel
+from tagger.service.problems import declared, field_problems
+from tagger.service.schemas import (
+    Alive,
+    BatchAnswer,
+    BatchRequest,
+    GivenDocument,
+    Index,
+    LiveVersion,
+    Models,
+    ModelVersion,
+    Options,
+    Ready,
+    Refusal,
+    Refused,
+    Removed,
+    TaggedPage,
+    TaggedRelease,
+    TaggedText,
+    TagRequest,
+    Themes,
+)
+from tagger.tagging import Tagger
+from tagger.themes import Match
+
+router = APIRouter(route_class=JsonRoute)
+
+BODY_PROBLEMS = (400, 413, 415, 422)
+
+
+async def _live_model(request: Request) -> LiveModel:
+    model: LiveModel = request.app.state.live_model
+    return model
+
+
+FromLive = Annotated[LiveModel, Depends(_live_model)]
+
+
+@router.post("/v1/tags", response_model_exclude_unset=True, responses=declared(*BODY_PROBLEMS, 503))
+def tag(
+    request: Annotated[TagRequest, Body(openapi_examples=DOCUMENTS)], live_model: FromLive
+) -> TaggedText | TaggedPage:
+    """Tag a document, or with `split: auto` each release of a page."""
+    return _tagged(live_model.current().tagger, request, request, 1)
+
+
+@router.post("/v1/tags/batch", response_model_exclude_unset=True, responses=declared(*BODY_PROBLEMS, 503))
+def tag_batch(request: Annotated[BatchRequest, Body(openapi_examples=BATCHES)], live_model: FromLive) -> BatchAnswer:
+    """Tag several documents with one version; a wrong one does not stop the others."""
+    tagger = live_model.current().tagger
+    results = [_result(tagger, given, request, position) for position, given in enumerate(request.documents, 1)]
+    return BatchAnswer(version=tagger.version, results=results)
+
+
+@router.get("/v1/themes", responses=declared(503))
+def themes(live_model: FromLive) -> Themes:
+    """Return the cards of the live version's themes, and the probability each is given from."""
+    tagger = live_model.current().tagger
+    cards = [{**theme, "matches": [Match(*match)._asdict() for match in theme["matches"]]} for theme in tagger.themes]
+    return Themes.model_validate({"version": tagger.version, "themes": cards})
+
+
+@router.get("/v1/models", response_model_exclude_unset=True, responses=declared(503))
+def models(live_model: FromLive) -> Models:
+    """Return all versions, oldest first."""
+    registry = live_model.registry
+    live = registry.live_name()
+    return Models(versions=[_model_version(registry, name, live) for name in registry.names()])
+
+
+@router.get("/v1/models/live", responses=declared(503))
+def live_version(live_model: FromLive) -> LiveVersion:
+    """Return what the live version is, and since when it is live."""
+    live = live_model.current()
+    manifest = live.version.manifest
+    return LiveVersion(
+        version=live.version.name,
+        since=live.since,
+        created=live.version.created["at"],
+        seeds=manifest["scores"]["stratified"]["texts"],
+        themes=len(live.tagger.themes),
+        scores=manifest["scores"],
+        settings=manifest["settings"],
+    )
+
+
+# These do nothing that waits; outside the worker threads they answer while all of those are busy.
+
+
+@router.get("/health/live", responses=declared())
+async def alive() -> Alive:
+    """Answer while the process runs."""
+    return Alive()
+
+
+@router.get("/health/ready", response_model_exclude_none=True, responses=declared(503))
+async def ready(live_model: FromLive) -> Ready:
+    """Answer 200 while there is a version to tag with."""
+    return Ready(version=live_model.current().version.name, warning=live_model.warning)
+
+
+@router.get("/", responses=declared())
+async def index() -> Index:
+    """List the routes."""
+    return Index(
+        name="tagger",
+        routes={
+            "POST /v1/tags": "tag a document or a page",
+            "POST /v1/tags/batch": "tag several",
+            "GET /v1/themes": "the themes that can be given",
+            "GET /v1/models": "the versions",
+            "GET /v1/models/live": "the version that answers",
+            "GET /health/ready": "whether requests are answered",
+            "GET /openapi.json": "the description of all this, with examples",
+        },
+    )
+
+
+def _result(
+    tagger: Tagger, given: GivenDocument | Any, options: Options, position: int
+) -> TaggedText | TaggedPage | Refused:
+    try:
+        document = given if isinstance(given, GivenDocument) else GivenDocument.model_validate(given)
+        return _tagged(tagger, document, options, position)
+    except ValidationError as error:
+        problems = field_problems(error.errors(include_url=False))
+        detail = " ".join(f"{problem.location}: {problem.message}." for problem in problems)
+    except InputError as error:
+        detail = str(error)
+    identifier = given.id if isinstance(given, GivenDocument) else _given_id(given)
+    return Refused(id=identifier or str(position), error=Refusal(title="The document was not tagged", detail=detail))
+
+
+def _given_id(given: Any) -> str | None:
+    found = given.get("id") if isinstance(given, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _tagged(tagger: Tagger, given: GivenDocument, options: Options, position: int) -> TaggedText | TaggedPage:
+    from_html = options.format == "html"
+    text = html_to_text(given.text) if from_html else given.text
+    if not text.strip():
+        raise InputError("The page holds no text outside its tags and scripts; send one that does.")
+    identifier = str(position) if given.id is None else given.id
+    document = Document(identifier, text, given.title, given.metadata)
+    answer = _SPLITS[options.split](tagger, document, options)
+    if from_html:
+        answer.text = text
+    return answer
+
+
+def _tagged_text(tagger: Tagger, document: Document, options: Options) -> TaggedText:
+    return TaggedText(**tagger.tag(document, **_asked(options)).as_record())
+
+
+def _tagged_page(tagger: Tagger, document: Document, options: Options) -> TaggedPage:
+    releases, removed = [], list(tagger.cut(document.text).removed)
+    for tagged in tagger.tag_page(document, **_asked(options)):
+        assert tagged.release
+        releases.append(TaggedRelease(**tagged.as_record(), text=tagged.release.text))
+        removed += tagged.release.removed
+    page = TaggedPage(
+        id=document.id,
+        version=tagger.version,
+        releases=releases,
+        removed=[Removed(**asdict(removal)) for removal in sorted(removed, key=lambda removal: removal.start)],
+    )
+    if document.metadata:
+        page.metadata = dict(document.metadata)
+    return page
+
+
+_SPLITS: dict[str, Callable[[Tagger, Document, Options], TaggedText | TaggedPage]] = {
+    "off": _tagged_text,
+    "auto": _tagged_page,
+}
+
+
+def _asked(options: Options) -> dict[str, bool]:
+    return {"explain": options.explain, "every_theme": options.include == "all"}
+
+
+def _model_version(registry: Registry, name: str, live: str | None) -> ModelVersion:
+    try:
+        version = registry.get(name)
+    except DamagedVersion as error:
+        return ModelVersion(version=name, live=name == live, damaged=str(error))
+    return ModelVersion(
+        version=name, live=name == live, created=version.created["at"], scores=version.manifest["scores"]
+    )

@@ -1,0 +1,63 @@
+"""Settings of an installation: environment variables over tagger.toml over the defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from tagger.errors import OptionError
+
+FILE = "tagger.toml"
+PREFIX = "TAGGER_"
+
+
+class Settings(BaseSettings):
+    """What an installation may set: `TAGGER_PORT=8080` in the environment, or `port = 8080` in tagger.toml."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, toml_file=FILE, extra="forbid")
+
+    seeds: Path = Path("seeds")
+    models: Path = Path("models")
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    workers: Annotated[int, Field(ge=1)] = 1
+    max_body_bytes: Annotated[int, Field(ge=1)] = 10_000_000
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- the names are those of pydantic-settings
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the strongest first."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process. Raises OptionError that names each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sentences = [_sentence(str(wrong["loc"][0]), wrong["input"], wrong["msg"]) for wrong in error.errors()]
+        raise OptionError("\n".join(sentences)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"{FILE} is not valid TOML ({error}); write lines like `port = 8000`.") from error
+    except OSError as error:
+        raise OptionError(f"{FILE} cannot be read: {error.strerror}.") from error
+
+
+def _sentence(name: str, value: object, message: str) -> str:
+    if name not in Settings.model_fields:
+        return f"{FILE} sets {name!r}, which is no setting; known are: {', '.join(Settings.model_fields)}."
+    default = Settings.model_fields[name].default
+    return (
+        f"The setting {PREFIX}{name.upper()} (or `{name}` in {FILE}) is {value!r}: {message}. "
+        f"Set another value, or none for the default {str(default)!r}."
+    )

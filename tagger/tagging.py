@@ -16,8 +16,8 @@ from tagger.decisions import Decision, DecisionRule, decision_name
 from tagger.documents import Document, Release
 from tagger.errors import DamagedVersion
 from tagger.evidence import Evidence, Explainer
-from tagger.registry import Version
-from tagger.releases import Boilerplate, Cut, cut
+from tagger.registry import Registry, Version
+from tagger.releases import NOTHING_LEARNED, Boilerplate, Cut, cut
 from tagger.scorer import Scorer, ScorerArrays
 
 SCORER, THEMES, BOILERPLATE = "scorer", "themes.json", "boilerplate.npy"
@@ -161,13 +161,12 @@ class Tagger:
         saved = json.loads((version.folder / THEMES).read_text(encoding="utf-8"))
         curves = {name: np.array([theme[name] for theme in saved["themes"]]) for name in ("slope", "intercept")}
         thresholds = np.array([theme["threshold"] for theme in saved["themes"]])
-        hashes = np.load(version.folder / BOILERPLATE, allow_pickle=False)
         return cls(
             version.name,
             saved["themes"],
             DecisionRule(**curves, thresholds=thresholds, nearness=saved["nearness"]),
             Scorer(ScorerArrays.load(version.folder / SCORER)),
-            Boilerplate(frozenset(hashes.tolist())),
+            read_boilerplate(version.folder),
         )
 
     def probabilities(self, text: str) -> NDArray[np.float64]:
@@ -275,3 +274,18 @@ def theme_file(themes: Sequence[Mapping[str, Any]], nearness: float) -> str:
 def save_boilerplate(folder: Path, learned: Boilerplate) -> None:
     """Write a version's learned boilerplate."""
     np.save(folder / BOILERPLATE, np.array(sorted(learned.hashes), dtype=np.uint64), allow_pickle=False)
+
+
+def read_boilerplate(folder: Path) -> Boilerplate:
+    """Return what a version learned of boilerplate."""
+    return Boilerplate(frozenset(np.load(folder / BOILERPLATE, allow_pickle=False).tolist()))
+
+
+def live_boilerplate(models: Path) -> Boilerplate:
+    """Return what the live version learned of boilerplate; nothing where there is no live version."""
+    registry = Registry(models)
+    if registry.live_name() is None:
+        return NOTHING_LEARNED
+    version = registry.live()
+    version.check()
+    return read_boilerplate(version.folder)

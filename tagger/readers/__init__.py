@@ -7,6 +7,7 @@ format, write a module with such a generator and enter it in `READERS`.
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import stat
@@ -22,7 +23,16 @@ from tagger.readers import html, jsonl, pages, tables
 from tagger.readers.html import html_to_text
 from tagger.readers.streams import BOM, DEFAULT_LIMIT, READ_FAILURES, Reader, gzipped
 
-__all__ = ["DEFAULT_LIMIT", "READERS", "Reader", "documents", "html_to_text", "read_path", "read_stdin"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "READERS",
+    "Reader",
+    "count_documents",
+    "documents",
+    "html_to_text",
+    "read_path",
+    "read_stdin",
+]
 
 READERS: Mapping[str, Reader] = {
     ".jsonl": jsonl.read,
@@ -40,6 +50,9 @@ READERS: Mapping[str, Reader] = {
 }
 """The reader of each kind of file, by the end of its name."""
 
+_PAGE_READERS = (pages.read, html.read)
+_BLOCK = 1 << 20
+
 STDIN = "-"
 """The input that means the standard input."""
 
@@ -54,9 +67,7 @@ def documents(inputs: Sequence[str | Path], limit: int = DEFAULT_LIMIT) -> Itera
     )
 
 
-def read_path(
-    path: str | Path, limit: int = DEFAULT_LIMIT, name: str | None = None
-) -> Iterator[Document | Unreadable]:
+def read_path(path: str | Path, limit: int = DEFAULT_LIMIT, name: str | None = None) -> Iterator[Document | Unreadable]:
     """Return the documents of a file, by the end of its name, or of all files in a folder, in sorted order.
 
     Ids of pages in a folder are their paths in it, with `/`. Hidden files are passed over. `name` is what
@@ -71,6 +82,21 @@ def read_path(
     if stat.S_ISDIR(status.st_mode):
         return _read_folder(path, limit)
     return _read_file(path, _printable(name or path.name), READERS.get(_suffix(path), _read_unknown), limit)
+
+
+def count_documents(path: str | Path) -> int:
+    """Return about how many documents a file or folder holds: its lines, or its files."""
+    path = Path(path)
+    if path.is_dir():
+        return sum(count_documents(found) for found, failure in _walk(path) if not failure)
+    suffix = _suffix(path)
+    if READERS.get(suffix) in _PAGE_READERS or suffix not in READERS:
+        return 1
+    try:
+        with gzip.open(path) if suffix.endswith(".gz") else path.open("rb") as stream:
+            return sum(block.count(b"\n") for block in iter(lambda: stream.read(_BLOCK), b""))
+    except READ_FAILURES:
+        return 0
 
 
 def read_stdin(stream: BinaryIO, limit: int = DEFAULT_LIMIT) -> Iterator[Document | Unreadable]:
@@ -157,7 +183,7 @@ def _first_line(stream: BinaryIO, limit: int) -> bytes:
     head = bytearray()
     while len(head) <= limit and (line := stream.readline(limit + 1)):
         head += line
-        if line.strip():
+        if line.removeprefix(BOM).strip():
             break
     return bytes(head)
 

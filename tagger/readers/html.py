@@ -159,7 +159,7 @@ class _Flow:
             self._breaks, self._space, self._mark = 0, False, ""
 
     def block(self) -> None:
-        if not (self._in_heading and self._mark):
+        if not self._mark:
             self._in_heading = False
             self._breaks = 2
 
@@ -294,9 +294,9 @@ class _Table:
 
 # fmt: off
 _BLOCKS = (
-    "address", "article", "aside", "blockquote", "body", "caption", "center", "details", "dialog", "div", "dl", "fieldset",
-    "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "legend", "main", "nav", "p", "search", "section",
-    "summary",
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "details", "dialog", "div", "dl",
+    "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "legend", "main", "nav", "p",
+    "search", "section", "summary",
 )
 # fmt: on
 _LINES = ("dd", "dt", "option")

@@ -107,15 +107,10 @@ def _number(text: str) -> float | str:
     return number if math.isfinite(number) else text
 
 
-def _iso(text: str) -> str:
-    """Return a date as ISO 8601 writes it: `2017-1-9` becomes `2017-01-09`, a time of day stays as it is."""
-    return re.sub(r"-(\d)(?!\d)", r"-0\1", text[:10]) + text[10:]
-
-
+# A date stays as it is written: YAML knows only ISO 8601 as one.
 _SCALARS: Mapping[str, Callable[[str], Any]] = {
     "null": lambda _: None,
     "bool": lambda text: text.lower() in ("yes", "true", "on"),
     "int": _integer,
     "float": _number,
-    "timestamp": _iso,
 }

@@ -10,8 +10,9 @@ from tagger.documents import Document, Unreadable
 def document(fields: dict[str, Any], name: str, line: int) -> Document | Unreadable:
     """Return the document of a record: `id`, `title` and `text`, and all other fields as metadata.
 
-    >>> document({"text": "Tariffs fall.", "office": "Trade"}, "june.csv", 2)
-    Document(id='june.csv:2', text='Tariffs fall.', title=None, metadata={'office': 'Trade'}, raw_page=False, where='june.csv, line 2')
+    >>> tariffs = document({"text": "Tariffs fall.", "office": "Trade"}, "june.csv", 2)
+    >>> tariffs.id, tariffs.metadata
+    ('june.csv:2', {'office': 'Trade'})
     """
     record_id = fields.pop("id", None)
     if record_id in (None, ""):

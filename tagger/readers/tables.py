@@ -12,8 +12,8 @@ from tagger.documents import Document, Unreadable
 from tagger.readers.records import document, unreadable
 from tagger.readers.streams import READ_FAILURES, OverLimit
 
-RETRIES = 20
-"""How often in a file the lines that a broken record swallowed are read again; bounds the work of a hostile file."""
+READ_AGAIN = 5
+"""How many times the limit of a record is read again in a file, of what broken records swallowed; bounds the work."""
 
 _FIELD_LIMIT = 2**31 - 1
 """The csv module's own limit is one for the whole process; the bound on a record is kept by `_Lines`."""
@@ -38,6 +38,7 @@ class _Lines:
         self._again: deque[str] = deque()
         self._record: list[str] = []
         self._size = 0
+        self._left_to_read_again = READ_AGAIN * limit
         self.first_line = 1
 
     def __iter__(self) -> Iterator[str]:
@@ -60,14 +61,12 @@ class _Lines:
         self.first_line += len(self._record)
         self._record, self._size = [], 0
 
-    def swallowed(self) -> bool:
-        """Return whether the record took more lines than its first."""
-        return len(self._record) > 1
-
     def go_back(self) -> None:
-        """Make the line after the record's first the next line."""
-        self._again.extendleft(reversed(self._record[1:]))
-        del self._record[1:]
+        """Make the line after the record's first the next line, unless too much has been read again."""
+        if self._size <= self._left_to_read_again:
+            self._left_to_read_again -= self._size
+            self._again.extendleft(reversed(self._record[1:]))
+            del self._record[1:]
 
     def detach(self) -> None:
         """Leave the stream open when this is dropped."""
@@ -108,7 +107,6 @@ def _read(stream: BinaryIO, name: str, limit: int, delimiter: str) -> Iterator[D
 def _rows(lines: _Lines, delimiter: str) -> Iterator[list[str] | str]:
     """Yield each row, or what is wrong with it; `lines.first_line` is where it begins."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    retries = 0
     while True:
         lines.start_record()
         try:
@@ -121,9 +119,7 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[list[str] | str]:
             problem = f"the row is no valid CSV ({error})"
         else:
             continue
-        if lines.swallowed() and retries < RETRIES:
-            retries += 1
-            lines.go_back()
+        lines.go_back()
         yield f"{problem}; a quote that opens a cell must be closed, and one inside it doubled."
 
 

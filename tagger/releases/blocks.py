@@ -22,7 +22,8 @@ _INLINE = re.compile(
     r"|!?\[(?P<link>[^\[\]\n]{1,300})\]\((?:[^()\s]|\([^()\s]{0,200}\)){1,500}\)"
 )
 _LIST_ITEM = re.compile(r"[-+*•·▪◦‣●○■–—]\s|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]\s|>|\|")
-_SENTENCE_END = re.compile(r"[.!?…。！？؟।:;](?:[\"'”’»)\]*_]|\[\d+\])*$")
+_SENTENCE_END = re.compile(r"[.!?…。！？؟।:;](?:[\"'”’»)\]*_]|\[\d{1,3}\])*$")
+_TWO_SENTENCES = re.compile(r"[a-z)”’][.!?…] ")
 _ABBREVIATION = re.compile(r"(?:\b[A-Z]\.)+$|\b(?:Jr|Sr|Inc|Ltd|Corp|Co|St|No)\.$")
 
 
@@ -30,7 +31,7 @@ class Line(NamedTuple):
     """One line that holds more than spaces; `start..end` are page offsets without the spaces around it.
 
     `words` is what a reader sees: no Markdown marks, single spaces; of a very long line only the opening.
-    `level` is that of a Markdown heading, or 0. Lines of one `paragraph` have no empty line between them.
+    `level` is that of a Markdown heading, or 0; `is_ended` tells that it ends as a sentence does. Lines of one `paragraph` have no empty line between them.
     """
 
     start: int
@@ -38,6 +39,7 @@ class Line(NamedTuple):
     words: str
     level: int
     paragraph: int
+    is_ended: bool
 
     @property
     def is_short(self) -> bool:
@@ -48,7 +50,7 @@ class Line(NamedTuple):
     def is_prose(self) -> bool:
         """Whether the line is running text: a sentence, or long enough to be one."""
         words = self.words.count(" ") + 1
-        return words > 20 or self.end - self.start > MAX_TITLE or (words > 4 and ends_sentence(self.words))
+        return words > 20 or self.end - self.start > MAX_TITLE or (words > 4 and self.is_ended)
 
     @property
     def is_list_item(self) -> bool:
@@ -61,19 +63,12 @@ class Line(NamedTuple):
         words = self.words
         return (
             1 < len(words) <= MAX_TITLE
-            and (not ends_sentence(words) or words.endswith(("?", "!")))
+            and (not self.is_ended or words.endswith(("?", "!")) and not _TWO_SENTENCES.search(words))
             and not words.endswith((",", "–", "—"))
-            and not (words[0] in "“\"" and words[-1] in "”\"")
             and not words[0].islower()
             and not self.is_list_item
             and any(character.isalpha() for character in words)
         )
-
-
-def ends_sentence(text: str) -> bool:
-    """Return whether the text ends with the punctuation of a sentence (an abbreviation's stop is none)."""
-    text = text[-40:].rstrip()
-    return bool(_SENTENCE_END.search(text)) and not _ABBREVIATION.search(text)
 
 
 def lines(page: str) -> list[Line]:
@@ -127,4 +122,9 @@ def _append(found: list[Line], page: str, start: int, end: int, paragraph: int) 
     above = found[-1] if found else None
     if underline and above and above.paragraph == paragraph and above.is_titlelike:
         found[-1] = above._replace(level=1 if underline[1] else 2)
-    found.append(Line(start, end, readable(text), len(heading[1]) if heading else 0, paragraph))
+    found.append(Line(start, end, readable(text), len(heading[1]) if heading else 0, paragraph, _ends_sentence(page[max(start, end - 60) : end])))
+
+
+def _ends_sentence(text: str) -> bool:
+    """Whether a text ends with the punctuation of a sentence (the stop of an abbreviation is none)."""
+    return bool(_SENTENCE_END.search(text)) and not _ABBREVIATION.search(text)

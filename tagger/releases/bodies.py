@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tagger.documents import Removal
-from tagger.releases.blocks import Line, ends_sentence, heading_marks, inline_marks
+from tagger.releases.blocks import Line, heading_marks, inline_marks
 
 MARKUP = "markup"
 
@@ -38,7 +38,7 @@ def body_text(page: str, lines: Sequence[Line], kept: Sequence[int]) -> Body:
     length, above = 0, None
     for line, holes in _with_marks(page, lines, kept):
         marks += [Removal(*hole, MARKUP) for hole in holes]
-        joint, run_end = _joint(page, above, line), None
+        joint, run_end = _joint(above, line), None
         for match in _runs(page, line, holes):
             if run_end is not None:
                 joint = " " if any(map(str.isspace, page[run_end : match.start()])) else ""
@@ -73,12 +73,12 @@ def _runs(page: str, line: Line, holes: Sequence[tuple[int, int]]) -> Iterator[r
     yield from _RUN.finditer(page, start, line.end)
 
 
-def _joint(page: str, above: Line | None, line: Line) -> str:
+def _joint(above: Line | None, line: Line) -> str:
     """Return what stands between two lines of a text; a sentence broken by the end of a line or page is made whole."""
     if not above:
         return ""
     together = above.paragraph == line.paragraph
-    ended = above.level or line.level or line.is_list_item or ends_sentence(page[above.start : above.end])
+    ended = above.is_ended or above.level or line.level or line.is_list_item
     lower = line.words[0].islower()
     length = above.end - above.start
     if not ended and (lower and (together or length >= SHORT_LINE) or together and length >= LONG_LINE):

@@ -15,9 +15,9 @@ MAX_FIELD = 250
 KINDS = (
     "Media Note", "Media Advisory", "Media Release", "Media Statement", "Press Statement", "Press Release", "Press Briefing",
     "Press Conference", "Press Advisory", "Press Availability", "Press Communiqué", "Press Notice", "Press Remarks",
-    "News Release", "News Story", "News Article", "News Conference", "Notice to the Press", "Notice to the Media",
+    "News Release", "News Story", "News Article", "News Conference", "Notice to the Press", "Notice to the Media", "Notice to Editors",
     "Readout", "Fact Sheet", "Factsheet", "Backgrounder", "Remarks", "Opening Remarks", "Statement", "Joint Statement",
-    "Joint Press Release", "Joint Press Statement", "Joint Communiqué", "Communiqué", "Joint Declaration", "Declaration",
+    "Joint Press Release", "Joint Media Release", "Joint News Release", "Joint Media Statement", "Joint Press Statement", "Joint Communiqué", "Communiqué", "Joint Declaration", "Declaration",
     "Speech", "Transcript", "Interview", "Op-Ed", "Authored Article", "Special Briefing", "Briefing", "Daily Press Briefing",
     "Department Press Briefing", "Daily News", "Public Schedule", "Taken Question", "Question Taken", "Press Guidance",
     "Oral Statement to Parliament", "Written Statement to Parliament", "Written Statement", "Oral Statement", "Announcement",
@@ -39,7 +39,7 @@ LABELS = {
 _ROLE = (
     r"Spokes(?:person|man|woman)|Secretary(?:[- ]General)?|Minister|President|Ambassador|Envoy|Director(?:[- ]General)?|Coordinator|Counsell?or"
     r"|Commissioner|Chair(?:man|woman|person)?|Administrator|Representative|Chief|Governor|Attorney General|Prosecutor|Chancellor|Premier"
-    r"|Chargé d['’]Affaires|Advis[eo]r|Undersecretary|Inspector General|Deputy|Treasurer|Senator|Officials?|General|Admiral|Mayor|Principal"
+    r"|Chargé d['’]Affaires|Advis[eo]r|Undersecretary|Inspector General|Deputy|Treasurer|Senator|Official|General|Admiral|Mayor|Principal"
 )
 _RANK = (
     r"(?:Acting|Deputy|Assistant|Associate|Principal|Senior|Special|Presidential|Department|State|Under|Vice|Foreign|Prime|First|Chief|Press|"
@@ -52,16 +52,21 @@ _PHRASE = rf"(?:{_WORD}|{_SMALL}),?(?: (?:{_WORD}|{_SMALL}),?){{0,25}}"
 _BODY = (
     r"Office|Bureau|Department|Ministry|Embassy|Mission|Delegation|Directorate|Secretariat|Agency|Consulate|Service|Division|Command|Cabinet"
 )
-_OFFICES = tuple(
+_SIGNATURES = (
+    re.compile(rf"(?:The )?(?:(?:Press|Public|Executive) )?(?:Office|Bureau) (?:of|for) {_PHRASE}"),
+    re.compile(
+        rf"{_NAME} ?, (?:(?:Jr\.|Sr\.|MP|PC|QC|KC), )?(?:(?:{_WORD}|{_SMALL}),? ){{0,8}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?"
+    ),
+    re.compile(rf"(?:The )?(?:Rt\.? )?(?:Senator )?(?:the )?Hon(?:\.|ou?rable)? {_NAME}(?:,? {_PHRASE})?"),
+)
+_OFFICES = _SIGNATURES + tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?:The )?(?:(?:{_RANK}|Public|Permanent) )?(?:{_BODY}|Council|Commission|Government|Committee|Parliament) (?:of|for|on|to) {_PHRASE}",
         rf"(?:{_WORD},? (?:{_SMALL} )?){{0,8}}(?:{_BODY}|Council|Commission|Authority|Treasury|Parliament|Affairs Canada|Canada)(?: and {_PHRASE})?",
         r"(?:THE WHITE HOUSE|The White House|GOV\.UK|United Nations|NATO|10 Downing Street)",
         rf"(?:Prime Minister|President|Governor|Mayor|Spokesperson)['’]s Office(?:,? {_PHRASE})?",
-        rf"{_NAME} ?, (?:(?:Jr\.|Sr\.|MP|PC|QC|KC), )?(?:(?:{_WORD}|{_SMALL}),? ){{0,8}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?",
         rf"(?:{_RANK} )*(?:{_ROLE})\b(?:,? {_PHRASE})?",
-        rf"(?:The )?(?:Rt\.? )?(?:Senator )?(?:the )?Hon(?:\.|ou?rable)? {_PHRASE}",
     )
 )
 _SPEAKER = re.compile(rf"(?:(?:{_WORD}|{_SMALL}),? ){{0,12}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?")
@@ -83,14 +88,19 @@ _VENUE = re.compile(
     r"(?:[A-ZÀ-Ý0-9][\w.'’&-]*|of|the|de|and) ?(?:.{0,60}\b)?(?:Room|Hotel|Cent(?:er|re)|Headquarters|Palace|Residence|Embassy|Auditorium|House|Hall"
     r"|Airport|Building|Museum|Chancellery|University|Ministry(?: of .{3,30})?|Briefing Room)\b.{0,30}"
 )
-_TIME = re.compile(r"\(?\d{1,2}[:.h]\d\d ?(?:[ap]\.?m\.?)?(?: ?\(?(?:[A-Z]{2,4}|local time)\)?)?\)?|\d{1,2} ?[ap]\.?m\.?(?: [A-Z]{2,4})?|\([^()]{2,40}\)", re.I)
+_TIME = re.compile(
+    r"\(?\d{1,2}[:.h]\d\d ?(?:[ap]\.?m\.?)?(?: ?\(?(?:[A-Z]{2,4}|local time)\)?)?\)?|\d{1,2} ?[ap]\.?m\.?(?: [A-Z]{2,4})?|\([^()]{2,40}\)"
+    r"|as (?:prepared|delivered)(?: for delivery)?",
+    re.IGNORECASE,
+)
 _MARKER = re.compile(r"(?:for )?(?:immediate|general|public) release|embargoed (?:until|for)\b.{0,60}|for release .{0,60}", re.IGNORECASE)
 _REFERENCE = re.compile(r"[A-Z]{1,12}(?:/[A-Z0-9.()-]{1,20}){1,5}|\d{1,5}/\d{2,4}(?: (?:PR|EN))?|(?:No|Nr|Ref|PRN|Release|PR|JP)[.:#]*(?: No\.?)? ?[\w/-]*\d[\w/-]*")
 _WEEKDAY = re.compile(r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|tues?|wed|thurs?|fri|sat|sun)\.?)\b,?", re.IGNORECASE)
 _MARKS = ",–—|•·:;()-"
 _SEPARATOR = re.compile(r"\s*[|•·;]\s*|\s+[–—-]+\s+")
 _LABELS = tuple(
-    (what, re.compile(rf"(?:{label})(?:\s*:\s*|\s+(?=\d|[A-Z][a-z]{{2,8}} \d)|$)", re.IGNORECASE)) for what, label in LABELS.items()
+    (what, re.compile(rf"(?:{label})(?:\s*:\s*|$" + (r"|\s+(?=\d|\w{3,9}\.? \d))" if "date" in what else ")"), re.IGNORECASE))
+    for what, label in LABELS.items()
 )
 _KIND_WORDS = {kind.lower(): kind for kind in KINDS} | {f"{kind.lower()}s": kind for kind in KINDS}
 _KIND_FIRST = re.compile(
@@ -120,12 +130,12 @@ def read_field(words: str) -> Field | None:
     >>> read_field("The ministers met today.") is None
     True
     """
-    if len(words) > MAX_FIELD or words[:1] in "-–—•*\"“‘(" or words.endswith(":") and words.lower().rstrip(": ") not in _BARE_LABELS:
+    if len(words) > MAX_FIELD or words[:1] in "-–—•*\"“‘(" or words.endswith(","):
         return None
     for what, label in _LABELS:
         match = label.match(words)
         if match:
-            labelled = _labelled(what, words[match.end() :])
+            labelled = _labelled(what, match[0].strip(), words[match.end() :])
             if labelled:
                 return labelled
     return _unlabelled(words)
@@ -145,9 +155,10 @@ def is_name(words: str) -> bool:
     return len(words) <= 60 and bool(_NAME_LINE.fullmatch(words))
 
 
-def _labelled(what: str, value: str) -> Field | None:
+def _labelled(what: str, label: str, value: str) -> Field | None:
     if not value:
-        return Field(frozenset({"label"}), awaits=what)
+        alone = label.endswith(":") or label.lower() in _LABELS_WITHOUT_COLON
+        return Field(frozenset({"label"}), awaits=what) if alone else None
     field = _VALUES[what](value)
     return field and Field(field.what | {"label"}, field.date, field.precision, field.office, field.kind)
 
@@ -182,7 +193,7 @@ _VALUES: dict[str, Callable[[str], Field | None]] = {
     "kind": _kind_value,
     "": _other_value,
 }
-_BARE_LABELS = {"from", "published", "location", "delivered on", "date", "by", "author", "authors", "speaker", "type", "topic", "topics", "posted"}
+_LABELS_WITHOUT_COLON = {"from", "published", "posted", "delivered on", "last updated", "updated", "date"}
 
 
 def _unlabelled(words: str) -> Field | None:
@@ -209,6 +220,7 @@ def _unlabelled(words: str) -> Field | None:
 
 def _read_part(part: str, any_place: bool, what: set[str], stated: dict[str, str]) -> bool:
     """Note what one part of a header line is; False when it is no part of a header."""
+    part = part.rstrip(": ")
     kind_first = _KIND_FIRST.match(part)
     if part.lower() in _KIND_WORDS:
         stated.setdefault("kind", _KIND_WORDS[part.lower()])
@@ -225,7 +237,7 @@ def _read_part(part: str, any_place: bool, what: set[str], stated: dict[str, str
     elif kind_first and _read_part(part[kind_first.end() :], any_place, what, stated) and what != {"place"}:
         stated.setdefault("kind", _KIND_WORDS[kind_first[1].lower()])
         what.add("kind")
-    elif any_place and len(part) <= 60 and _PLACE.fullmatch(part):
+    elif any_place and part.count(" ") < 4 and not _NO_OFFICE.search(part) and _PLACE.fullmatch(part):
         what.add("place")
     else:
         return False
@@ -241,6 +253,15 @@ def is_office(words: str) -> bool:
     if len(words) > MAX_FIELD or _NO_OFFICE.search(words):
         return False
     return any(pattern.fullmatch(words) for pattern in _OFFICES)
+
+
+def is_signature(words: str) -> bool:
+    """Return whether a line can only be an office or a speaker, never a headline that opens with one.
+
+    >>> is_signature("Ned Price, Department Spokesperson"), is_signature("Minister of State Visits Oslo")
+    (True, False)
+    """
+    return any(pattern.fullmatch(words) for pattern in _SIGNATURES) and is_office(words)
 
 
 def is_further_speaker(words: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from tagger.releases.blocks import Line, ends_sentence
+from tagger.releases.blocks import Line
 from tagger.releases.fields import read_field
 from tagger.releases.learning import Boilerplate
 from tagger.releases.markers import attributed_to, is_contact
@@ -40,7 +40,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (FOOTER, r"privacy policies contained therein|^(?:the )?appearance of (?:external|hyperlinks?) .{0,80}endorsement"),
     (FOOTER, r"^(?:note: )?documents in portable document format|(?:adobe )?acrobat reader"),
     (FOOTER, r"(?:available|licensed) under (?:the )?(?:open government|creative commons)|^© ?crown copyright|open government licen[cs]e"),
-    (FOOTER, r"^(?:©|\(c\)|copyright\b)|all rights reserved\.?$"),
+    (FOOTER, r"^(?:©|\(c\) (?:19|20)\d\d|copyright (?:©|\(c\)|(?:19|20)\d\d|notice))|all rights reserved\.?$"),
     (FOOTER, r"^for information media\W|not an official (?:record|document)|^for the use of (?:information )?media"),
     (FOOTER, r"^is this page useful|^help us improve|^(?:there is something|report a problem|is there anything) wrong with this page"),
     (FOOTER, r"^did you find what you were looking for|^was this page (?:helpful|useful)|^thank you for your feedback"),
@@ -113,7 +113,7 @@ def is_agency_name(words: str) -> bool:
 def _goes_on(above: Line, line: Line) -> bool:
     """Whether the line goes on with a sentence of the furniture above it in the same paragraph."""
     same = above.paragraph == line.paragraph and line.is_short
-    return same and above.is_prose and not ends_sentence(above.words)
+    return same and above.is_prose and not above.is_ended
 
 
 def _mark_learned(page: str, lines: Sequence[Line], learned: Boilerplate, kinds: list[str | None]) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from tagger.releases.blocks import MAX_TITLE, Line
-from tagger.releases.fields import Field, is_further_speaker, is_name, is_venue, read_field, read_value
+from tagger.releases.fields import Field, is_further_speaker, is_name, is_signature, is_venue, read_field, read_value
 from tagger.releases.furniture import BANNER, SHARING, is_agency_name
 from tagger.releases.markers import attributed_to, is_end_marker, is_text_marker
 
 MAX_FIELDS = 15
 """A longer run of header-like lines is a list, not a header."""
+
+MAX_OFFICE_SPACES = 8
+"""A longer line that opens with an office is a headline, rather: `Deputy Minister of State for ... Travels to ...`."""
 
 MAX_TITLE_LINES = 3
 MAX_SUMMARY = 500
@@ -89,6 +92,8 @@ class HeaderReader:
             return dated and separated and bool(states & _ISSUER)
         if dated and states & _ISSUER or {"kind", "office"} <= states:
             return True
+        if self._is_signed(header):
+            return True
         prefix = _PREFIX.match(self.lines[header.title[0]].words)
         if separated:
             return bool(prefix or states & {"date", *_ISSUER})
@@ -97,6 +102,22 @@ class HeaderReader:
     def _is_separated(self, first: int) -> bool:
         """Whether furniture, a rule or the end of a quoted text stands right before the line."""
         return first == 0 or bool(self.furniture[first - 1]) or is_end_marker(self.lines[first - 1].words)
+
+    def _is_signed(self, header: Header) -> bool:
+        """Whether a title has nothing but an office or a speaker below it, each in its paragraph, after a full stop."""
+        signed = header.title[-1] + 1
+        if signed not in header.fields or header.body >= len(self.lines):
+            return False
+        title, above, signature = self.lines[header.title[0]], self.lines[header.first - 1], self.lines[signed]
+        return (
+            title.words.count(" ") > 0
+            and above.is_ended
+            and not above.words.endswith((":", ";"))
+            and title.paragraph not in (above.paragraph, signature.paragraph)
+            and is_signature(signature.words)
+            and self.lines[header.body].paragraph != signature.paragraph
+            and self._has_prose(header.body, min(header.body + 3, len(self.lines)))
+        )
 
     # Shapes of headers
 
@@ -112,7 +133,7 @@ class HeaderReader:
 
     def _titled(self, position: int) -> Header | None:
         """A title that stands by itself at the top of a page, with or without fields below it."""
-        title = self._title_from(position)
+        title = self._title_from(position) or range(position, position + self._is_place(position))
         if not title or title.stop == len(self.lines):
             return None
         summary, fields, end = self._below_title(title.stop)
@@ -127,14 +148,17 @@ class HeaderReader:
         below = self._title_below(position, fields, end)
         if below and below.summary is not None:
             return below
+        itself = Header(position, end, range(position, position + 1), fields | {position: _without_issuer(fields[position])})
+        if _is_briefing(fields[position]):
+            return itself
         above = self._title_above(position, fields)
         if above:
             summary = position - 1 if above.stop < position and not self.furniture[position - 1] else None
             return Header(above[0], end, above, fields, summary)
-        first = fields[position]
-        if len(fields) > 1 and _can_be_title(first, self.lines[position].words, list(fields.values())[1:]):
-            others = {at: found for at, found in fields.items() if at != position or found.date}
-            return Header(position, end, range(position, position + 1), others)
+        words = self.lines[position].words
+        reads_as_office = fields[position].what == {"office"} and not is_signature(words)
+        if reads_as_office and (not below or words.count(" ") > MAX_OFFICE_SPACES):
+            return itself
         return below or Header(position, end, fields=fields)
 
     def _title_above(self, position: int, fields: dict[int, Field]) -> range:
@@ -177,6 +201,10 @@ class HeaderReader:
         wrapped = last + 1 < len(self.lines) and self._goes_on(last) and not read_field(self.lines[last + 1].words)
         return range(first, last + 1) if self._may_be_title(first) and not (wrapped and last > first) else range(0)
 
+    def _is_place(self, position: int) -> bool:
+        found = read_field(self.lines[position].words)
+        return found is not None and found.what == {"place"} and self.lines[position].is_titlelike
+
     def _may_be_title(self, position: int) -> bool:
         line = self.lines[position]
         other = attributed_to(line.words) or is_text_marker(line.words)
@@ -212,8 +240,9 @@ class HeaderReader:
         found = found or read_field(words)
         if found or position + 1 >= len(self.lines):
             return found
-        below = None if self.furniture[position + 1] else read_field(self.lines[position + 1].words)
-        if below and below.what == {"office"} and is_name(words):
+        words_below = self.lines[position + 1].words
+        below = None if self.furniture[position + 1] else read_field(words_below)
+        if below and below.what == {"office"} and is_name(words) and not is_signature(words_below):
             return Field(frozenset({"office"}), office=words)
         if above and "office" in above.what and is_further_speaker(words):
             return Field(frozenset({"office"}), office=words)
@@ -234,8 +263,11 @@ def title_text(words: str) -> str:
     return words[prefix.end() :] if (prefix := _PREFIX.match(words)) else words
 
 
-def _can_be_title(first: Field, words: str, others: list[Field]) -> bool:
-    """Whether a line that reads as a field is the title: `Department Press Briefing – May 4, 2022`."""
-    if first.what == {"kind", "date"}:
-        return "|" not in words
-    return first.what == {"office"} and any("office" in other.what for other in others)
+def _is_briefing(first: Field) -> bool:
+    """Whether a line that reads as kind and date is a title: `Department Press Briefing – May 4, 2022`."""
+    return first.what == {"kind", "date"} and str(first.kind).endswith(("Briefing", "Schedule"))
+
+
+def _without_issuer(first: Field) -> Field:
+    """A title that reads as a field, without the office or kind it seemed to state."""
+    return replace(first, what=first.what & {"date"}, office=None, kind=None)

@@ -30,8 +30,10 @@ _HEADING = re.compile(
 _EMAIL_OR_PHONE = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{2,64}|(?<![\w-])\+?\(?\d{2,4}\)?[ .-]?\(?\d{2,4}\)?[ .-]\d{3,4}(?:[ .-]?\d{2,4})?(?!\w)")
 _INFORMATION = re.compile(r"for (?:further|more|additional|press|media) (?:information|details)|for (?:press|media|any)|questions|rsvp\b", re.IGNORECASE)
 _RELATED = re.compile(
-    r"(?:related|associated|useful|quick|external|see also|more on|other|latest|recent|explore)(?: \w+){0,3}:?|(?:document|topic|tag|share|follow)\w*"
-    r"(?: (?:and|this|us|on|the)\b.{0,40})?:?|in this (?:section|story)|press releases?|news",
+    r"(?:related|associated|useful|external|relevant|helpful) (?:content|links?|documents?|products?|pages?|news|articles?|items?|information|topics?|"
+    r"resources|stories|releases?|websites?|publications?|materials?)|see also|explore the topic|(?:document|topic|tag|keyword)s?|"
+    r"share(?: this)?(?: page| article)?|follow us(?: on)?|more (?:news|stories|from .{3,40}|on this topic)|(?:latest|recent|other) (?:news|press releases|releases)"
+    r"|links",
     re.IGNORECASE,
 )
 
@@ -77,4 +79,4 @@ def is_contact_heading(words: str) -> bool:
 
 def is_related_heading(words: str) -> bool:
     """Return whether a line heads a list of links that follows a release."""
-    return len(words) <= 60 and bool(_RELATED.fullmatch(words))
+    return len(words) <= 60 and bool(_RELATED.fullmatch(words.rstrip(": ")))

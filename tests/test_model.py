@@ -1,0 +1,147 @@
+"""The model: what it learns, and that its compiled form gives the same scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+import tagger.features
+from tagger.cleaning import tokens
+from tagger.corpus import Corpus, read_corpus
+from tagger.errors import DamagedVersion
+from tagger.evidence import Explainer
+from tagger.features import MOST_CARDS, CardTerms, WordBlocks, card_term_weights, words
+from tagger.model import ThemeModel
+from tagger.scorer import Scorer, ScorerArrays
+from tagger.themes import ThemeCard
+
+TEXTS = st.lists(
+    st.one_of(
+        st.text(max_size=12),
+        st.sampled_from(
+            ["herring", "Trawler", "measles", "keeper of the light", "foghorn", "the", "first dose", "5G", "1,000.50"]
+        ),
+    ),
+    max_size=40,
+).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def corpus(tiny_seeds: Path) -> Corpus:
+    """The tiny seeds as a corpus."""
+    return read_corpus(tiny_seeds)
+
+
+@pytest.fixture(scope="module", params=["words", "words and pairs"])
+def model(request: pytest.FixtureRequest, corpus: Corpus) -> ThemeModel:
+    """A model of words, and one with pairs, which the tiny corpus is too small to get by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param != "words":
+            patch.setattr(tagger.model, "PAIRS_FROM", 1)
+        return ThemeModel(corpus.cards).fit(corpus.texts, corpus.theme_sets)
+
+
+@pytest.fixture(scope="module")
+def scorer(model: ThemeModel, tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    """The model's compiled form, written and mapped again."""
+    folder = tmp_path_factory.mktemp("version") / "scorer"
+    folder.mkdir()
+    model.compile().save(folder)
+    return Scorer(ScorerArrays.load(folder))
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+@example("")
+@example("x" * 100_000)
+@example("\ud800 İstanbul ﬁsh ʼn 𝟙𝟚 ١٢")
+def test_scorer_agrees_with_the_estimator(model: ThemeModel, scorer: Scorer, text: str) -> None:
+    """The compiled scorer gives the fitted estimator's scores within 1e-5, on any Unicode string."""
+    np.testing.assert_allclose(scorer.scores(text), model.decision_function([text])[0], atol=1e-5)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+def test_evidence_adds_up_to_the_score(scorer: Scorer, text: str) -> None:
+    """A theme's bias and the shares of all terms are its score within 1e-9, and the spans hold the terms."""
+    explainer, scores = Explainer(scorer, text), scorer.scores(text)
+    for theme, score in enumerate(scores):
+        evidence = explainer.explain(theme)
+        assert evidence.score == pytest.approx(score, abs=1e-9)
+        assert evidence.bias + evidence.card + evidence.learned == pytest.approx(score, abs=1e-9)
+        for term in evidence.terms:
+            assert term.spans
+            for start, end in term.spans:
+                read = tokens(text[start:end])
+                assert term.term in (" ".join(read.words), " ".join(read.raw))
+
+
+def test_texts_are_scored_one_by_one_as_together(model: ThemeModel, corpus: Corpus) -> None:
+    """A text's scores do not depend on the texts beside it."""
+    together = model.decision_function(corpus.texts)
+    alone = np.vstack([model.decision_function([text]) for text in corpus.texts])
+    np.testing.assert_allclose(alone, together, atol=1e-12)
+
+
+def test_fitting_twice_gives_the_same_weights(corpus: Corpus) -> None:
+    """The same seeds give the same weights to the last bit."""
+    first, second = (ThemeModel(corpus.cards).fit(corpus.texts, corpus.theme_sets).compile() for _ in range(2))
+    assert first.words == second.words
+    np.testing.assert_array_equal(first.word_weights, second.word_weights)
+    np.testing.assert_array_equal(first.card_weights, second.card_weights)
+
+
+def test_word_block_is_the_textbook_tf_idf(corpus: Corpus) -> None:
+    """The first block is scikit-learn's sublinear, L2-normalised tf-idf over the tokens."""
+    blocks = WordBlocks()
+    features = blocks.fit_transform(corpus.texts)
+    textbook = TfidfVectorizer(analyzer=words, min_df=1, sublinear_tf=True).fit_transform(corpus.texts)
+    np.testing.assert_allclose(features[:, : textbook.shape[1]].toarray(), textbook.toarray())
+
+
+def test_theme_without_seeds_goes_by_its_card(model: ThemeModel) -> None:
+    """A theme with a card and no seeds scores a text in the card's words above one that has none of them."""
+    column = list(model.classes_).index("lighthouses")
+    found = model.decision_function(["The keeper of the light sounded the foghorn.", "The canteen serves soup."])
+    assert not model.linear_.learned[column]
+    assert found[0, column] > found[1, column] + 0.5
+
+
+def test_card_terms_weigh_labels_their_words_and_keywords() -> None:
+    """Labels and keywords count 1, a label's single words .7, function words nothing; long labels only by their words."""
+    card = ThemeCard("x", "Law of the sea", alt_labels=("flags of convenience at sea",), keywords=("UNCLOS",))
+    assert card_term_weights([card]) == [
+        {
+            "law": 0.7, "sea": 0.7, "flags": 0.7, "convenience": 0.7, "at": 0.7, "unclos": 1.0,
+        }
+    ]  # fmt: skip
+
+
+def test_terms_on_many_cards_count_for_nothing() -> None:
+    """A term that stands on more than two cards tells no theme from another and is left out."""
+    cards = [ThemeCard(f"t{n}", f"Label{n}", keywords=("treaty",)) for n in range(MOST_CARDS + 1)]
+    assert all("treaty" not in weights for weights in card_term_weights(cards))
+    assert all("treaty" in weights for weights in card_term_weights(cards[:-1]))
+
+
+def test_card_values_match_the_formula() -> None:
+    """A term's value is (1 + ln tf) idf over the text plus half of that over the lead, by the word block's norm."""
+    texts = ["beacon beacon and more", "nothing here", "a beacon"]
+    terms = CardTerms([ThemeCard("x", "Beacon")]).fit(texts)
+    idf = np.log((1 + 3) / (1 + 2)) + 1
+    assert terms.transform(texts, np.array([2.0, 1.0, 1.0])).toarray()[:, 0] == pytest.approx(
+        [1.5 * (1 + np.log(2)) * idf / 2, 0, 1.5 * idf]
+    )
+
+
+def test_pickled_arrays_are_refused(tmp_path: Path, model: ThemeModel) -> None:
+    """An array file that would need unpickling is refused, unopened."""
+    model.compile().save(tmp_path)
+    np.save(tmp_path / "bias.npy", np.array([object()]), allow_pickle=True)
+    with pytest.raises(DamagedVersion, match=r"bias\.npy"):
+        ScorerArrays.load(tmp_path)

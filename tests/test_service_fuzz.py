@@ -1,0 +1,104 @@
+"""The HTTP service under requests that nobody thought of, made from its own description and from nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.python.asgi import shutdown_lifespans
+
+from tagger.service.app import create_app
+from tagger.service.problems import MEDIA_TYPE
+
+EXAMPLES = 1000
+
+
+@pytest.fixture(scope="module")
+def description(tiny_models: Path) -> Iterator[Any]:
+    """The service's own description, loaded from the running application."""
+    yield schemathesis.openapi.from_asgi("/openapi.json", create_app(tiny_models))
+    shutdown_lifespans()
+
+
+@pytest.fixture(scope="module")
+def client(tiny_models: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(tiny_models), raise_server_exceptions=False) as client:
+        yield client
+
+
+BODIES = [("POST", "/v1/tags"), ("POST", "/v1/tags/batch")]
+BARE = [("GET", path) for path in ("/v1/themes", "/v1/models", "/v1/models/live", "/health/live", "/health/ready", "/")]
+
+
+def test_every_route_is_fuzzed(description: Any) -> None:
+    """No route of the description is forgotten here."""
+    found = {(method.upper(), path) for path, methods in description.raw_schema["paths"].items() for method in methods}
+    assert found == {*BODIES, *BARE}
+
+
+@pytest.mark.parametrize(
+    ("operation", "mode"),
+    [(operation, mode) for operation in BODIES for mode in GenerationMode]
+    + [(operation, GenerationMode.POSITIVE) for operation in BARE],
+    ids=lambda part: part.value if isinstance(part, GenerationMode) else " ".join(part),
+)
+def test_answers_are_as_described(description: Any, operation: tuple[str, str], mode: GenerationMode) -> None:
+    """A request made from the description gets an answer that is in it: taken if right, refused if wrong."""
+    method, path = operation
+
+    @given(description[path][method].as_strategy(generation_mode=mode))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    def ask(case: schemathesis.Case) -> None:
+        case.call_and_validate()
+
+    ask()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+documents = st.fixed_dictionaries(
+    {"text": st.text() | json_values},
+    optional={
+        "id": st.text() | json_values,
+        "title": st.text() | json_values,
+        "metadata": st.dictionaries(st.text(), json_values, max_size=4) | json_values,
+        "split": st.sampled_from(["off", "auto", "on"]),
+        "format": st.sampled_from(["text", "html", ""]),
+        "explain": st.booleans() | json_values,
+        "include": st.sampled_from(["tags", "all", None]),
+        "more": json_values,
+    },
+)
+bodies = st.one_of(
+    st.binary(),
+    json_values.map(json.dumps).map(str.encode),
+    # As Python writes it: NaN, Infinity and lone surrogates included.
+    documents.map(json.dumps).map(str.encode),
+    st.lists(documents, max_size=4).map(lambda given: json.dumps({"documents": given}).encode()),
+    documents.map(lambda given: json.dumps(given, ensure_ascii=False).encode("utf-8", "surrogatepass")),
+)
+
+
+@given(bodies, st.sampled_from(["/v1/tags", "/v1/tags/batch"]))
+@settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_body_makes_it_fail(client: TestClient, body: bytes, path: str) -> None:
+    """Any bytes are answered with strict JSON: tags, or a problem that is the sender's."""
+    response = client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code in (200, 400, 422)
+    answer = json.loads(response.content.decode(), parse_constant=pytest.fail)
+    if response.status_code == 200:
+        assert answer["version"]
+    else:
+        assert response.headers["content-type"] == MEDIA_TYPE
+        assert answer["status"] == response.status_code

@@ -1,0 +1,110 @@
+"""Thresholds and probability curves from out-of-fold scores, and the rule from scores to decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from tagger.decisions import AUTO, NOTHING, REVIEW, DecisionRule
+from tagger.thresholds import best_f1_threshold, card_only_threshold, probability_curves, theme_thresholds
+
+
+def f1(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float) -> float:
+    """Return the F1 of giving the theme from the threshold on."""
+    given_ = scores >= threshold
+    return 2 * (given_ & positive).sum() / max(1, given_.sum() + positive.sum())
+
+
+@given(
+    st.integers(2, 30).flatmap(
+        lambda n: st.tuples(
+            arrays(float, n, elements=st.integers(-5, 5).map(float)), arrays(bool, n, elements=st.booleans())
+        )
+    )
+)
+def test_no_threshold_beats_the_best(drawn: tuple[NDArray[np.float64], NDArray[np.bool_]]) -> None:
+    """The best-F1 threshold reaches the F1 it states, and no other threshold reaches more; ties are no trap."""
+    scores, positive = drawn
+    threshold, stated = best_f1_threshold(scores, positive)
+    assert f1(scores, positive, threshold) == pytest.approx(stated)
+    assert all(f1(scores, positive, other) <= stated + 1e-12 for other in np.unique(scores))
+
+
+def test_threshold_lies_between_two_scores() -> None:
+    """The threshold is midway between the last text that gets the theme and the first that does not."""
+    assert best_f1_threshold(np.array([2.0, 1.0, -1.0]), np.array([True, True, False])) == (0.0, 1.0)
+
+
+def test_themes_that_cannot_be_told_are_given_above_the_highest_score_only() -> None:
+    """A theme whose best F1 is below .3 gets the highest score seen, drawn towards the global threshold."""
+    rng = np.random.default_rng(7)
+    scores = rng.normal(size=(200, 2))
+    truth = np.zeros((200, 2), dtype=bool)
+    truth[:100, 0] = True
+    scores[:100, 0] += 4
+    truth[np.argsort(scores[:, 1])[:3], 1] = True
+    thresholds = theme_thresholds(scores, truth)
+    everywhere, _ = best_f1_threshold(scores.ravel(), truth.ravel())
+    assert thresholds[1] == pytest.approx((3 * scores[:, 1].max() + 3 * everywhere) / 6)
+
+
+def test_a_theme_without_examples_gets_the_global_threshold() -> None:
+    """With no example of its own a theme's threshold is the global one."""
+    scores = np.array([[3.0, -1.0], [2.0, -1.5], [-1.0, -2.0]])
+    truth = np.array([[True, False], [True, False], [False, False]])
+    assert theme_thresholds(scores, truth)[1] == best_f1_threshold(scores.ravel(), truth.ravel())[0]
+
+
+def test_card_only_threshold_is_the_median_of_the_others() -> None:
+    """A theme that has only its card gets the median of what suits the other themes' cards."""
+    scores = np.array([[1.0, 2.0, 9.0], [0.0, 0.0, 0.0]])
+    truth = np.array([[True] * 3, [False] * 3])
+    assert card_only_threshold(scores, truth) == 1.0
+
+
+def test_probabilities_rise_with_the_score_and_match_the_share_of_truths() -> None:
+    """The curve rises, and over the scores it was fitted on its mean is the share of positives."""
+    rng = np.random.default_rng(7)
+    scores = rng.normal(size=(2000, 1)) * 2
+    truth = rng.random((2000, 1)) < 1 / (1 + np.exp(-(1.5 * scores - 1)))
+    slope, intercept = probability_curves(scores, truth)
+    probabilities = DecisionRule(slope, intercept, np.array([0.5]), 1.0).probabilities(scores)
+    assert slope[0] == pytest.approx(1.5, abs=0.2)
+    assert probabilities.mean() == pytest.approx(truth.mean(), abs=0.01)
+
+
+def rule(nearness: float = 0.5) -> DecisionRule:
+    """Return a rule over three themes with thresholds .2, .5 and .8."""
+    return DecisionRule(np.ones(3), np.zeros(3), np.array([0.2, 0.5, 0.8]), nearness)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "decisions"),
+    [
+        ([0.2, 0.5, 0.79], [AUTO, AUTO, NOTHING]),
+        ([0.15, 0.3, 0.7], [NOTHING, NOTHING, REVIEW]),
+        ([0.05, 0.2, 0.3], [NOTHING, NOTHING, NOTHING]),
+    ],
+)
+def test_decisions(probabilities: list[float], decisions: list[int]) -> None:
+    """A theme is given from its threshold on; where none is, the nearest one is given for review if it is near."""
+    assert rule().decide(np.array([probabilities])).tolist() == [decisions]
+
+
+@given(arrays(float, (6, 3), elements=st.floats(0, 1)))
+def test_decisions_do_not_depend_on_other_texts(probabilities: NDArray[np.float64]) -> None:
+    """Decided together or one by one, a text gets the same decisions."""
+    together = rule().decide(probabilities)
+    assert together.tolist() == [rule().decide(row[None, :])[0].tolist() for row in probabilities]
+
+
+@given(arrays(float, 3, elements=st.floats(-1e6, 1e6)))
+def test_probabilities_have_six_digits(scores: NDArray[np.float64]) -> None:
+    """Probabilities lie between 0 and 1 and have six digits, for scores of any size."""
+    found = rule().probabilities(scores)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert found.tolist() == [round(value, 6) for value in found.tolist()]

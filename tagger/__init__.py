@@ -7,12 +7,13 @@ Imports go downwards only; import-linter checks it (see pyproject.toml).
     ------------------------------------------------------------------------------ interfaces
     training | archive | seeding       seeds -> new version | archive -> tags, resumable | pages -> seeds
     ------------------------------------------------------------------------------ use cases
-    tagging                            Tagger: document(s) -> tags
+    tagging | validation               Tagger: document(s) -> tags | held-out scores, and what is chosen by them
     registry                           the versions in models/ and which one is live
     ------------------------------------------------------------------------------ the product
     model                              one scikit-learn estimator: fit(texts, theme sets), decision_function(texts)
     ------------------------------------------------------------------------------ the learned thing
-    corpus | features | classifiers | thresholds | decisions | evidence | evaluation
+    corpus | folds | classifiers | thresholds | decisions | evidence | evaluation
+    features                           texts -> tf-idf blocks and card scores, as scikit-learn transformers
     scorer                             the compiled form of a fitted model: plain arrays, no pickle
     ------------------------------------------------------------------------------ its parts
     readers                            one module per format, a table READERS; failures are yielded

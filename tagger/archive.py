@@ -1,8 +1,7 @@
 """Archives: many documents in, one record each out, resumable to the byte.
 
-While a run lasts, its records stand in `OUT.part` and what the run is in `OUT.part.json`; a run that is
-killed goes on from the input position that the finished records prove. The final name appears at the end, by
-one rename.
+While a run lasts, its records stand in `OUT.part`, and what the run is in `OUT.part.json`; a run that is killed
+goes on from the input position that the finished records prove. The final name appears at the end, by one rename.
 """
 
 from __future__ import annotations
@@ -11,24 +10,25 @@ import csv
 import fcntl
 import io
 import json
-import mmap
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
 from tagger.documents import Document, Unreadable
 from tagger.errors import InputError, OptionError, OutputError
-from tagger.tagging import Tagged, Tagger
+from tagger.tagging import Tagger
 
-BATCH = 64
-"""Documents between two writes."""
+SAY_EVERY = 64
+"""Documents between two reports of progress."""
 
 SYNC_SECONDS = 5.0
 """How much work a power failure may cost."""
@@ -37,10 +37,12 @@ CSV_COLUMNS = (
     "position", "id", "title", "themes", "review", "probabilities", "version",
     "start", "end", "date", "office", "kind", "content_hash", "metadata", "error",
 )  # fmt: skip
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 
 Progress = Callable[[int, int], None]
-"""Called with documents done, and how many of them failed."""
+"""Called with the number of documents done, and how many of them failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,200 +65,101 @@ def tag_archive(
 ) -> Summary:
     """Write one record per document to `out`, JSON lines or (by its suffix) CSV; go on where a killed run stopped.
 
-    `inputs` names what the documents come from: a run goes on only from the same. With `split`, there is one
-    record per release; None splits raw pages only. Raises OutputError where `out` cannot be written, InputError
-    where there is no document at all.
+    `inputs` names what the documents come from: a run goes on only from the same. With `split`, there is one record
+    per release; None splits raw pages only. `overwrite` replaces an `out` that exists and the traces of another run.
+    Raises OutputError where `out` cannot be written, InputError where there is no document at all.
     """
+    _check_out(out, inputs, overwrite)
+    waiting = iter(documents)
+    first = next(waiting, None)
+    if first is None:
+        raise InputError(f"{', '.join(inputs)} holds no document. Give a file or folder with some.")
+    waiting = chain([first], waiting)
     try:
-        with _Part(out, _run(inputs, tagger.version, split), overwrite) as part:
-            failed = part.failed
-            done = part.position
-            last_sync = time.monotonic()
-            waiting = islice(documents, done, None)
-            while batch := list(islice(waiting, BATCH)):
-                for item in batch:
-                    records = list(_records(item, done, tagger, split))
-                    part.write(records)
-                    failed += any("error" in record for record in records)
-                    done += 1
-                progress(done, failed)
-                if time.monotonic() - last_sync > SYNC_SECONDS:
-                    part.sync()
-                    last_sync = time.monotonic()
-            if not done:
-                raise InputError(f"{', '.join(inputs)} holds no document. Give a file or folder with some.")
+        with _part(out, _run(inputs, tagger, split), overwrite) as part:
+            done, failed = part.proof.documents, part.proof.failed
+            _skip(waiting, part.proof, out)
+            progress(done, failed)
+            for done, item in enumerate(waiting, done + 1):
+                records = _records(item, done - 1, tagger, split)
+                part.write(records)
+                failed += "error" in records[0]
+                if done % SAY_EVERY == 0:
+                    progress(done, failed)
             part.finish()
     except OSError as error:
-        raise OutputError(f"Cannot write {out}: {error.strerror or error}. Choose another --out.") from error
+        raise OutputError(
+            f"Cannot write {out}: {error.strerror or error}. Choose another --out, or put that right and give the "
+            "same command again: what is done is kept."
+        ) from error
     return Summary(done, failed)
 
 
 def started_version(out: Path) -> str | None:
     """Return the version a killed run to `out` was tagging with, None where there is no such run."""
-    try:
-        version = json.loads(_state_path(out).read_text(encoding="utf-8"))["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    state = _read_state(out)
+    version = state.get("version") if isinstance(state, dict) else None
     return version if isinstance(version, str) and _part_path(out).exists() else None
 
 
-def _records(item: Document | Unreadable, position: int, tagger: Tagger, split: bool | None) -> Iterator[dict[str, Any]]:
-    """Yield the record of a document, or of each of its releases."""
+# ---- Records
+
+
+def _records(item: Document | Unreadable, position: int, tagger: Tagger, split: bool | None) -> list[dict[str, Any]]:
+    """Return the record of a document, or of each of its releases; there is always one."""
     if isinstance(item, Unreadable):
-        yield _error_record(item.id, position, tagger, item.message)
-        return
+        return [_error_record(position, item.id, tagger, item.message)]
     cuts = item.raw_page if split is None else split
-    found: Iterable[Tagged] = tagger.tag_page(item) if cuts else [tagger.tag(item)]
-    content_hash = blake2b(f"{item.title or ''}\0{item.text}".encode(errors="surrogatepass"), digest_size=8).hexdigest()
-    empty = True
-    for tagged in found:
-        empty = False
-        yield {"position": position, **tagged.as_record(), "content_hash": content_hash}
-    if empty:
-        yield _error_record(item.id, position, tagger, f"{item.id} holds site furniture only, no release.")
+    found = tagger.tag_page(item) if cuts else [tagger.tag(item)]
+    known = {"content_hash": _content_hash(item)}
+    records = [{"position": position, **tagged.as_record(), **known} for tagged in found]
+    nothing = f"{item.id} holds site furniture only, no release."
+    return records or [_error_record(position, item.id, tagger, nothing) | known]
 
 
-def _error_record(identifier: str, position: int, tagger: Tagger, message: str) -> dict[str, Any]:
+def _error_record(position: int, identifier: str, tagger: Tagger, message: str) -> dict[str, Any]:
     return {"position": position, "id": identifier, "tags": [], "version": tagger.version, "error": message}
 
 
-def _run(inputs: Sequence[str], version: str, split: bool | None) -> dict[str, Any]:
-    """Return what makes two runs the same."""
-    return {"inputs": [_fingerprint(name) for name in inputs], "version": version, "split": split}
+def _content_hash(item: Document | Unreadable) -> str:
+    """Return a digest of title and text; nothing for what could not be read."""
+    if isinstance(item, Unreadable):
+        return ""
+    return blake2b(f"{item.title or ''}\0{item.text}".encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
-def _fingerprint(name: str) -> list[Any]:
-    path = Path(name)
-    if name == "-" or not path.is_file():
-        return [name]
-    status = path.stat()
-    return [name, status.st_size, status.st_mtime_ns]
+# ---- Formats
 
 
-class _Part:
-    """The unfinished output: locked, cut back to its last whole document, appended to."""
+class _Written(msgspec.Struct):
+    """What a line of an output tells of the document it belongs to."""
 
-    def __init__(self, out: Path, run: dict[str, Any], overwrite: bool) -> None:
-        self._out = out
-        self._csv = out.suffix == ".csv"
-        if out.suffix not in (".csv", ".jsonl", ".ndjson"):
-            raise OptionError(f"The output is called {out.name!r}; expected a name that ends in .jsonl or .csv.")
-        if out.exists() and not overwrite:
-            raise OutputError(f"{out} exists already. Choose another --out, or add --overwrite to replace it.")
-        self._stream = self._open()
-        if overwrite:
-            _state_path(out).unlink(missing_ok=True)
-        self.position, self.failed = self._resume(run)
-
-    def __enter__(self) -> _Part:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-
-    def write(self, records: Sequence[dict[str, Any]]) -> None:
-        """Append the records of one document."""
-        self._stream.write(b"".join(_csv_line(record) if self._csv else _json_line(record) for record in records))
-
-    def sync(self) -> None:
-        """Make sure that what was written is on the disk."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-
-    def finish(self) -> None:
-        """Give the output its final name."""
-        self.sync()
-        _part_path(self._out).replace(self._out)
-        _state_path(self._out).unlink()
-        folder = os.open(self._out.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-
-    def _open(self) -> BinaryIO:
-        stream = _part_path(self._out).open("ab+")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.close()
-            raise OutputError(f"Another run is writing {self._out}. Wait for it, or choose another --out.") from None
-        return stream
-
-    def _resume(self, run: dict[str, Any]) -> tuple[int, int]:
-        """Return how many documents are done, and how many of them failed; cut the output back to these."""
-        state = _state_path(self._out)
-        try:
-            before = json.loads(state.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            before = None
-        if before is not None and before != run:
-            raise OutputError(
-                f"{_part_path(self._out)} belongs to another run (other inputs, version or --split). "
-                "Repeat that run, choose another --out, or add --overwrite to start anew."
-            )
-        if before is None:
-            self._stream.truncate(0)
-            state.write_text(json.dumps(run), encoding="utf-8")
-            if self._csv:
-                self._stream.write(_csv_row(CSV_COLUMNS))
-            return 0, 0
-        return self._cut_back()
-
-    def _cut_back(self) -> tuple[int, int]:
-        """Drop a half line and the records of the last document, which may have been about to get more."""
-        self._stream.flush()
-        if not os.fstat(self._stream.fileno()).st_size:
-            return self._begin()
-        with mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_READ) as written:
-            end = written.rfind(b"\n") + 1
-            position: int | None = None
-            while end:
-                start = written.rfind(b"\n", 0, end - 1) + 1
-                found = self._position(written[start:end])
-                if found is None or (position is not None and found != position):
-                    break
-                position, end = found, start
-            failed = self._failed(written, end)
-        self._stream.truncate(end)
-        return (position or 0, failed) if end else self._begin()
-
-    def _begin(self) -> tuple[int, int]:
-        if self._csv:
-            self._stream.write(_csv_row(CSV_COLUMNS))
-        return 0, 0
-
-    def _position(self, line: bytes) -> int | None:
-        """Return the input position a record states; None for the head of a CSV file."""
-        if self._csv:
-            cell = line.partition(b",")[0]
-            return int(cell) if cell.isdigit() else None
-        return int(msgspec.json.decode(line)["position"])
-
-    def _failed(self, written: mmap.mmap, end: int) -> int:
-        written.seek(0)
-        failed = 0
-        while written.tell() < end:
-            line = written.readline()
-            failed += (b'"error":' in line and "error" in msgspec.json.decode(line)) if not self._csv else self._csv_failed(line)
-        return failed
-
-    def _csv_failed(self, line: bytes) -> bool:
-        row = next(csv.reader([line.decode()]))
-        return row[0] != CSV_COLUMNS[0] and bool(row[-1])
+    position: int
+    content_hash: str = ""
+    error: str = ""
 
 
-def _json_line(record: dict[str, Any]) -> bytes:
+class _Format(NamedTuple):
+    head: bytes
+    line: Callable[[Mapping[str, Any]], bytes]
+    written: Callable[[bytes], _Written]
+    """Reads a line back; raises a ValueError or msgspec.DecodeError where it is damaged."""
+
+
+def _json_line(record: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(record) + b"\n"
 
 
-def _csv_line(record: dict[str, Any]) -> bytes:
+def _csv_line(record: Mapping[str, Any]) -> bytes:
     tags = record["tags"]
-    cells = record | {
+    cells = {
+        **record,
         "themes": ";".join(tag["theme"] for tag in tags if tag["decision"] == "auto"),
         "review": ";".join(tag["theme"] for tag in tags if tag["decision"] == "review"),
         "probabilities": ";".join(f"{tag['theme']}={tag['probability']:.6f}" for tag in tags),
-        "metadata": msgspec.json.encode(record["metadata"]).decode() if record.get("metadata") else "",
+        "metadata": msgspec.json.encode(record["metadata"]).decode() if "metadata" in record else "",
     }
-    return _csv_row([_cell(cells.get(column)) for column in CSV_COLUMNS])
+    return _csv_row(_cell(cells.get(column)) for column in CSV_COLUMNS)
 
 
 def _csv_row(cells: Iterable[str]) -> bytes:
@@ -266,9 +169,175 @@ def _csv_row(cells: Iterable[str]) -> bytes:
 
 
 def _cell(value: object) -> str:
-    """Return a cell of one line that no spreadsheet takes for a formula."""
-    text = " ".join(str("" if value is None else value).splitlines())
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """Return a cell of one line that no spreadsheet takes for a formula.
+
+    >>> _cell("=HYPERLINK(...)"), _cell("two\\r\\nlines"), _cell(None)
+    ("'=HYPERLINK(...)", 'two lines', '')
+    """
+    text = _CONTROLS.sub(" ", "" if value is None else str(value))
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _csv_written(line: bytes) -> _Written:
+    row = dict(zip(CSV_COLUMNS, next(csv.reader([line.decode()])), strict=True))
+    return _Written(int(row["position"]), row["content_hash"], row["error"])
+
+
+_JSON_LINES = _Format(b"", _json_line, msgspec.json.Decoder(_Written).decode)
+_FORMATS = {
+    ".jsonl": _JSON_LINES,
+    ".ndjson": _JSON_LINES,
+    ".csv": _Format(_csv_row(CSV_COLUMNS), _csv_line, _csv_written),
+}
+
+
+# ---- The unfinished output
+
+
+class _Proof(NamedTuple):
+    """What an unfinished output proves: so many documents are done; their records end there."""
+
+    end: int
+    documents: int = 0
+    failed: int = 0
+    content_hash: str = ""
+
+
+class _Part:
+    """The unfinished output, appended to; `proof` is what it held at first."""
+
+    def __init__(self, out: Path, stream: BinaryIO, proof: _Proof) -> None:
+        self.proof = proof
+        self._out = out
+        self._stream = stream
+        self._line = _FORMATS[out.suffix].line
+        self._synced_at = time.monotonic()
+
+    def write(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Append the records of one document."""
+        self._stream.write(b"".join(map(self._line, records)))
+        if time.monotonic() - self._synced_at > SYNC_SECONDS:
+            self._sync()
+            self._synced_at = time.monotonic()
+
+    def finish(self) -> None:
+        """Give the output its final name."""
+        self._sync()
+        _part_path(self._out).replace(self._out)
+        _state_path(self._out).unlink()
+        folder = os.open(self._out.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def _sync(self) -> None:
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+
+@contextmanager
+def _part(out: Path, run: dict[str, Any], overwrite: bool) -> Iterator[_Part]:
+    """Open the unfinished output of a run, cut back to the documents that are done for certain."""
+    path, shape = _part_path(out), _FORMATS[out.suffix]
+    with path.open("ab+") as stream:
+        _lock(stream, path, out)
+        before = _read_state(out)
+        if before == run:
+            proof = _proof(stream, shape)
+        elif overwrite or not path.stat().st_size:
+            proof = _Proof(0)
+        else:
+            raise OutputError(
+                f"{path} belongs to another run (other inputs, version or --split). Repeat that run, choose another "
+                "--out, or add --overwrite to start anew."
+            )
+        # First the old records go, then the state changes: records never stand under the state of another run.
+        stream.truncate(proof.end)
+        if before != run:
+            _state_path(out).write_text(json.dumps(run), encoding="utf-8")
+        if not proof.end:
+            stream.write(shape.head)
+        yield _Part(out, stream, proof)
+
+
+def _lock(stream: BinaryIO, path: Path, out: Path) -> None:
+    """Make sure that no other run writes to the stream, nor has given it its final name meanwhile."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except BlockingIOError:
+        ours = False
+    if not ours:
+        raise OutputError(f"Another run is writing {out}. Wait for it, or choose another --out.")
+
+
+def _proof(stream: BinaryIO, shape: _Format) -> _Proof:
+    """Return what the whole lines prove; the last document does not count, as it may have been about to get more."""
+    stream.seek(0)
+    if stream.read(len(shape.head)) != shape.head:
+        return _Proof(0)
+    whole = last = _Proof(len(shape.head))
+    for line in stream:
+        try:
+            written = shape.written(line)
+        except (ValueError, msgspec.DecodeError):
+            break
+        if not line.endswith(b"\n") or written.position not in (last.documents - 1, last.documents):
+            break
+        if written.position == last.documents:
+            whole = last
+        end, failed = last.end + len(line), last.failed + bool(written.error)
+        last = _Proof(end, written.position + 1, failed, written.content_hash)
+    return whole
+
+
+def _skip(waiting: Iterator[Document | Unreadable], proof: _Proof, out: Path) -> None:
+    """Pass over the documents that are done; raise OutputError where the last of them is another than it was."""
+    item = None
+    for _ in range(proof.documents):
+        item = next(waiting, None)
+    if proof.documents and (item is None or _content_hash(item) != proof.content_hash):
+        raise OutputError(
+            f"{_part_path(out)} belongs to another run: its document {proof.documents} is not that of the input. "
+            "Give the same input again, choose another --out, or add --overwrite to start anew."
+        )
+
+
+# ---- What a run is
+
+
+def _run(inputs: Sequence[str], tagger: Tagger, split: bool | None) -> dict[str, Any]:
+    """Return what makes two runs the same; a version of the same name may be that of another folder."""
+    themes = blake2b(json.dumps(tagger.themes).encode(), digest_size=8).hexdigest()
+    fingerprints = [_fingerprint(name) for name in inputs]
+    return {"inputs": fingerprints, "version": tagger.version, "themes": themes, "split": split}
+
+
+def _fingerprint(name: str) -> list[str]:
+    """Return the name of an input and a digest of the names, sizes and times of its files."""
+    path = Path(name)
+    digest = blake2b(digest_size=8)
+    files = sorted(path.rglob("[!.]*")) if path.is_dir() else [path]
+    for file in files if name != "-" else []:
+        if file.is_file():
+            status = file.stat()
+            digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return [name, digest.hexdigest()]
+
+
+def _check_out(out: Path, inputs: Sequence[str], overwrite: bool) -> None:
+    if out.suffix not in _FORMATS:
+        raise OptionError(f"The output is called {out.name!r}; expected a name that ends in .jsonl or .csv.")
+    for name in inputs:
+        if name != "-" and Path(name).resolve() in (out.resolve(), *out.resolve().parents):
+            raise OptionError(f"The output {out} is, or lies in, the input {name}. Choose another --out.")
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder. Choose another --out: the name of a file.")
+    if not out.parent.is_dir():
+        raise OutputError(
+            f"There is no folder {out.parent} to write {out.name} into. Make it, or choose another --out."
+        )
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists already. Choose another --out, or add --overwrite to replace it.")
 
 
 def _part_path(out: Path) -> Path:
@@ -277,3 +346,10 @@ def _part_path(out: Path) -> Path:
 
 def _state_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.part.json")
+
+
+def _read_state(out: Path) -> Any:
+    try:
+        return json.loads(_state_path(out).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

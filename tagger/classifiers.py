@@ -55,14 +55,16 @@ def fit_linear(
     intercept of the learned themes.
     """
     n_themes = theme_sets.shape[1]
-    learned = theme_sets.any(axis=0) & ~theme_sets.all(axis=0)
+    learned = np.logical_xor(theme_sets.any(axis=0), theme_sets.all(axis=0))
     coef = np.zeros((features.shape[1], n_themes))
     card_coef, intercept = np.zeros(n_themes), np.zeros(n_themes)
     # One BLAS thread: a sum split over threads rounds otherwise than the same sum on one.
     with threadpool_limits(limits=1):
         for theme in np.flatnonzero(learned):
             own_card = sp.csr_matrix(card_strength * card_scores[:, [theme]])
-            svm = LinearSVC(C=c, class_weight={True: POSITIVE_WEIGHT}, tol=TOLERANCE, max_iter=10_000, random_state=SEED)
+            svm = LinearSVC(
+                C=c, class_weight={True: POSITIVE_WEIGHT}, tol=TOLERANCE, max_iter=10_000, random_state=SEED
+            )
             svm.fit(sp.hstack([features, own_card], format="csr"), theme_sets[:, theme])
             coef[:, theme], card_coef[theme] = svm.coef_[0, :-1], card_strength * svm.coef_[0, -1]
             intercept[theme] = svm.intercept_[0]

@@ -79,7 +79,12 @@ def seed_files(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder that hold seeds, in order."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.name.lower() not in NOT_SEEDS and path.suffix not in (".yaml", ".yml"):
+        if (
+            path.is_file()
+            and not hidden
+            and path.name.lower() not in NOT_SEEDS
+            and path.suffix not in (".yaml", ".yml")
+        ):
             yield path
 
 
@@ -102,7 +107,9 @@ def _read_seeds(folder: Path, cards: Sequence[ThemeCard], problems: list[str]) -
         if themes is not None:
             seeds.append(Seed(document, themes))
     if not seeds and not problems:
-        problems.append(f"{folder}: there is no seed here. Add labelled documents, see README.md: tagger seeds add PAGE")
+        problems.append(
+            f"{folder}: there is no seed here. Add labelled documents, see README.md: tagger seeds add PAGE"
+        )
     return seeds, unreviewed
 
 
@@ -169,7 +176,9 @@ def _text_of(document: Document, learned: Boilerplate) -> str:
 
 
 def _theme_sets(seeds: Sequence[Seed], cards: Sequence[ThemeCard]) -> NDArray[np.bool_]:
-    return np.array([[card.id in seed.themes for card in cards] for seed in seeds], dtype=bool).reshape(len(seeds), len(cards))
+    return np.array([[card.id in seed.themes for card in cards] for seed in seeds], dtype=bool).reshape(
+        len(seeds), len(cards)
+    )
 
 
 def _unlearnable(theme_sets: NDArray[np.bool_], cards: Sequence[ThemeCard]) -> list[str]:

@@ -57,3 +57,18 @@ def _ratio(part: Any, whole: Any) -> float:
 
 def _digits(value: Any) -> float:
     return round(float(value), 6)
+
+
+def report_table(report: dict[str, Any]) -> str:
+    """Return the report as a Markdown table: per theme seeds, precision, recall, F1, threshold; then the averages."""
+    stratified = report["held_out"]["stratified"]
+    lines = ["| theme | seeds | precision | recall | F1 | threshold |", "|---|--:|--:|--:|--:|--:|"]
+    for theme, row in report["themes"].items():
+        scores = stratified["themes"][theme]
+        figures = " | ".join(f"{scores[name]:.3f}" for name in ("precision", "recall", "f1"))
+        lines.append(f"| {theme} | {row['seeds']} | {figures} | {row['threshold']:.3f} |")
+    lines += ["", "| held out | texts | micro F1 | macro F1 | samples F1 |", "|---|--:|--:|--:|--:|"]
+    for kind, scores in report["held_out"].items():
+        averages = " | ".join(f"{scores[name]:.3f}" for name in ("micro_f1", "macro_f1", "samples_f1"))
+        lines.append(f"| {kind.replace('_', ' ')} | {scores['texts']} | {averages} |")
+    return "\n".join(lines) + "\n"

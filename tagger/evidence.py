@@ -97,7 +97,7 @@ def _shares(scorer: Scorer, read: Tokens) -> tuple[list[_Term], Float64, Float64
 
 
 def _contributions(scorer: Scorer, read: Tokens) -> Iterator[tuple[str, Sequence[int], Float64, bool]]:
-    """Yield, for each feature of a text that is not zero: term, first tokens, share of each theme, from a card or not."""
+    """Yield of each feature of a text that is not zero: term, first tokens, share of each theme, from a card or not."""
     arrays, active = scorer.arrays, scorer.activations(read)
     word_rows = scorer.word_occurrences(read.words)
     words = _starts((row, start) for start, row in enumerate(word_rows) if row >= 0)

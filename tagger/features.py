@@ -7,6 +7,7 @@ read once for many fits). The analyzers below are all the `TfidfVectorizer`s kno
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -54,7 +55,7 @@ def lead_words(text: str | Tokens) -> list[str]:
 def pairs(text: str | Tokens) -> list[str]:
     """Analyzer: each word with the next."""
     found = read(text).words
-    return [f"{first} {second}" for first, second in zip(found, found[1:], strict=False)]
+    return [f"{first} {second}" for first, second in pairwise(found)]
 
 
 class WordBlocks(TransformerMixin, BaseEstimator):
@@ -67,7 +68,7 @@ class WordBlocks(TransformerMixin, BaseEstimator):
     def __init__(self, *, pairs: bool = False) -> None:
         self.pairs = pairs
 
-    def fit(self, texts: Texts, y: object = None) -> Self:
+    def fit(self, texts: Texts, y: object = None) -> Self:  # noqa: ARG002
         """Learn vocabularies and idf. Raises ValueError where no word stands in enough texts."""
         self.fit_transform(texts)
         return self
@@ -188,5 +189,3 @@ def _raise_to(terms: dict[str, float], raw: Sequence[str], weight: float) -> Non
     if 0 < len(raw) <= LONGEST_TERM and not (len(raw) == 1 and raw[0] in FUNCTION_WORDS):
         term = " ".join(raw)
         terms[term] = max(terms.get(term, 0.0), weight)
-
-

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
 
+from tagger.cleaning import Tokens
 from tagger.features import Texts, read
 
 SHINGLE = 5
@@ -37,7 +38,7 @@ def group_texts(texts: Texts, pages: Sequence[Hashable | None]) -> Groups:
     Near-duplicates share half of their word 5-grams (Broder 1997, resemblance of shingles).
     """
     edges = _near_duplicates(texts) + _same(pages)
-    count, groups = connected_components(edges, directed=False)
+    _, groups = connected_components(edges, directed=False)
     return np.asarray(groups, dtype=np.intp)
 
 
@@ -79,7 +80,7 @@ def _near_duplicates(texts: Texts) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(near.sum()), (shared.row[near], shared.col[near])), shape=shared.shape)
 
 
-def _shingles(text: Texts) -> list[str]:
+def _shingles(text: str | Tokens) -> list[str]:
     """Return a text's word 5-grams; of a shorter text, the whole."""
     words = read(text).words
     return [" ".join(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -72,43 +72,45 @@ class ThemeModel(BaseEstimator):
 
     def compile(self) -> ScorerArrays:
         """Return the fitted model as plain arrays."""
-        blocks, linear = self.blocks_, self.linear_
-        weights = dict(zip(blocks.vectorizers_, np.split(linear.coef, self._block_ends()[:-1]), strict=True))
-        for name in weights:
-            weights[name] = (weights[name] * blocks.weights_[name]).astype(np.float32)
-        words = blocks.vectorizers_["words"].get_feature_names_out().tolist()
-        rows = {word: row for row, word in enumerate(words)}
-        lead_rows = np.full(len(words), -1, dtype=np.int32)
-        lead_rows[[rows[word] for word in blocks.vectorizers_["lead"].get_feature_names_out()]] = np.arange(
-            len(blocks.vectorizers_["lead"].idf_)
-        )
-        card_weights = self.card_terms_.card_weights_ * linear.card_coef
+        check_is_fitted(self)
+        rows = self.blocks_.vectorizers_["words"].vocabulary_
+        weights = self._block_weights()
         return ScorerArrays(
-            words=words,
-            word_idf=blocks.vectorizers_["words"].idf_,
+            words=sorted(rows, key=rows.__getitem__),
+            word_idf=self.blocks_.vectorizers_["words"].idf_,
             word_weights=weights["words"],
-            lead_rows=lead_rows,
-            lead_idf=blocks.vectorizers_["lead"].idf_,
+            lead_rows=self._lead_rows(rows),
+            lead_idf=self.blocks_.vectorizers_["lead"].idf_,
             lead_weights=weights["lead"],
-            **self._compiled_pairs(rows, weights.get("pairs")),
+            **self._pair_arrays(rows, weights.get("pairs")),
             card_terms=self.card_terms_.terms_,
             card_idf=self.card_terms_.idf_,
-            card_weights=card_weights.astype(np.float32),
-            bias=linear.intercept,
+            card_weights=(self.card_terms_.card_weights_ * self.linear_.card_coef).astype(np.float32),
+            bias=self.linear_.intercept,
         )
 
-    def _compiled_pairs(self, rows: dict[str, int], weights: NDArray[np.float32] | None) -> dict[str, NDArray]:
+    def _block_weights(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weights of each block's features, (n_features, n_themes), times the weight of the block."""
+        vectorizers, weights = self.blocks_.vectorizers_, self.blocks_.weights_
+        ends = np.cumsum([len(vectorizer.idf_) for vectorizer in vectorizers.values()])
+        parts = np.split(self.linear_.coef, ends[:-1])
+        return {name: (weights[name] * part).astype(np.float32) for name, part in zip(vectorizers, parts, strict=True)}
+
+    def _lead_rows(self, rows: Mapping[str, int]) -> NDArray[np.int32]:
+        lead_rows = np.full(len(rows), -1, dtype=np.int32)
+        for word, lead_row in self.blocks_.vectorizers_["lead"].vocabulary_.items():
+            lead_rows[rows[word]] = lead_row
+        return lead_rows
+
+    def _pair_arrays(self, rows: Mapping[str, int], weights: NDArray[np.float32] | None) -> dict[str, Any]:
         if weights is None:
-            empty = np.zeros(0)
-            return {"pair_keys": empty.astype(np.int64), "pair_idf": empty, "pair_weights": np.zeros((0, len(self.cards)), np.float32)}
+            empty = np.zeros((0, len(self.cards)), np.float32)
+            return {"pair_keys": np.zeros(0, np.int64), "pair_idf": np.zeros(0), "pair_weights": empty}
         vectorizer = self.blocks_.vectorizers_["pairs"]
-        both = (pair.split(" ") for pair in vectorizer.get_feature_names_out())
+        both = [pair.split(" ") for pair in vectorizer.get_feature_names_out()]
         keys = np.array([rows[first] * len(rows) + rows[second] for first, second in both], dtype=np.int64)
         order = np.argsort(keys)
         return {"pair_keys": keys[order], "pair_idf": vectorizer.idf_[order], "pair_weights": weights[order]}
-
-    def _block_ends(self) -> NDArray[np.intp]:
-        return np.cumsum([len(vectorizer.idf_) for vectorizer in self.blocks_.vectorizers_.values()])
 
     def _card_scores(self, texts: Texts) -> NDArray[np.float64]:
         values = self.card_terms_.transform(texts, self.blocks_.word_norms(texts))

@@ -114,7 +114,9 @@ class Registry:
         """Make the version that was live before the live one live again. Raises NoLiveVersion where there is none."""
         before = _before(self.history())
         if before is None:
-            raise NoLiveVersion("There is no earlier live version to go back to. Promote one by name: tagger models list")
+            raise NoLiveVersion(
+                "There is no earlier live version to go back to. Promote one by name: tagger models list"
+            )
         return self.promote(before, "rollback")
 
     def save(self, write: Callable[[Path], dict[str, Any]], created: dict[str, Any] | None = None) -> Version:

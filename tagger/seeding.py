@@ -56,7 +56,9 @@ def add_page(
     records = []
     for number in chosen:
         cut_release = found.releases[number - 1]
-        labels = {"themes": list(themes(cut_release)), "reviewed": False} if callable(themes) else {"themes": list(themes)}
+        labels = (
+            {"themes": list(themes(cut_release)), "reviewed": False} if callable(themes) else {"themes": list(themes)}
+        )
         records.append(_seed(f"{stem}#{number}", page, cut_release, labels))
     records[0]["furniture"] = _furniture(page.text, found)
     suffix = "" if release is None else f"-{release}"
@@ -71,7 +73,9 @@ def confirm(path: Path, ids: Sequence[str] = ()) -> int:
     try:
         records = [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
     except (OSError, msgspec.DecodeError) as error:
-        raise InputError(f"{path} cannot be read as JSON lines ({error}). Give a file that `tagger seeds add` wrote.") from error
+        raise InputError(
+            f"{path} cannot be read as JSON lines ({error}). Give a file that `tagger seeds add` wrote."
+        ) from error
     waiting = {record["id"]: record for record in records if record.get("reviewed") is False}
     unknown = [identifier for identifier in ids if identifier not in waiting]
     if unknown or not waiting:
@@ -98,7 +102,9 @@ def read_page(path: Path, limit: int = DEFAULT_LIMIT) -> Document:
     """Return the one page a file holds. Raises InputError where it cannot be read or is a table of records."""
     items = list(read_path(path, limit=limit))
     if len(items) != 1 or not isinstance(items[0], Document) or not items[0].raw_page:
-        problem = next((item.message for item in items if not isinstance(item, Document)), "it holds records, not one page")
+        problem = next(
+            (item.message for item in items if not isinstance(item, Document)), "it holds records, not one page"
+        )
         raise InputError(f"{path} cannot be added as a page: {problem}")
     return items[0]
 

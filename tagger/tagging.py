@@ -134,7 +134,12 @@ class Tagger:
     """Tags documents with one version; safe to share between threads."""
 
     def __init__(
-        self, version: str, themes: Sequence[Mapping[str, Any]], rule: DecisionRule, scorer: Scorer, learned: Boilerplate
+        self,
+        version: str,
+        themes: Sequence[Mapping[str, Any]],
+        rule: DecisionRule,
+        scorer: Scorer,
+        learned: Boilerplate,
     ) -> None:
         self.version = version
         self.themes = tuple(themes)
@@ -191,9 +196,7 @@ class Tagger:
             read = content(release.title, release.text)
             tags, near_misses, scores = self._tags(read, _ReleasePlaces(release, read), explain, every_theme)
             identifier = document.id if len(releases) == 1 else f"{document.id}#{number}"
-            yield Tagged(
-                identifier, self.version, tags, release.title, document.metadata, near_misses, scores, release
-            )
+            yield Tagged(identifier, self.version, tags, release.title, document.metadata, near_misses, scores, release)
 
     def _tags(
         self, read: str, places: _DocumentPlaces, explain: bool, every_theme: bool
@@ -261,9 +264,6 @@ class _ReleasePlaces(_DocumentPlaces):
 
     def _in_text(self, start: int, end: int) -> Place:
         return Place(*self._release.page_span(start, end), "text")
-
-
-
 
 
 def theme_file(themes: Sequence[Mapping[str, Any]], nearness: float) -> str:

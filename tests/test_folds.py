@@ -13,7 +13,13 @@ LONG = " ".join(f"word{first}{second}" for first in "abcdefgh" for second in "ab
 
 def test_near_duplicates_and_pages_are_grouped() -> None:
     """A text with one sentence changed joins its original's group; so do texts of one page; others stay apart."""
-    texts = [LONG, LONG.replace("wordde", "changed"), "another text about fish and boats", "and one about trains", "x y"]
+    texts = [
+        LONG,
+        LONG.replace("wordde", "changed"),
+        "another text about fish and boats",
+        "and one about trains",
+        "x y",
+    ]
     groups = group_texts(texts, [None, None, "page", "page", None])
     assert groups[0] == groups[1]
     assert groups[2] == groups[3]

@@ -113,7 +113,7 @@ def test_theme_without_seeds_goes_by_its_card(model: ThemeModel) -> None:
 
 
 def test_card_terms_weigh_labels_their_words_and_keywords() -> None:
-    """Labels and keywords count 1, a label's single words .7, function words nothing; long labels only by their words."""
+    """Labels and keywords count 1, single words of labels .7, function words nothing; long labels go by their words."""
     card = ThemeCard("x", "Law of the sea", alt_labels=("flags of convenience at sea",), keywords=("UNCLOS",))
     assert card_term_weights([card]) == [
         {

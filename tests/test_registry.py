@@ -50,7 +50,10 @@ def test_promotions_stack_and_rollbacks_take_one_off(registry: Registry) -> None
         registry.rollback()
     registry.promote("v0003")
     assert registry.rollback().name == "v0001"
-    assert [entry["action"] for entry in registry.history()] == ["promote"] * 3 + ["rollback"] * 2 + ["promote", "rollback"]
+    assert [entry["action"] for entry in registry.history()] == ["promote"] * 3 + ["rollback"] * 2 + [
+        "promote",
+        "rollback",
+    ]
 
 
 @pytest.mark.parametrize("name", ["v0009", "", "../models/v0001", "v0001/../v0001", "live", ".draft-x", "v0001\0"])

@@ -334,7 +334,19 @@ def test_pages_of_many_governments_are_read(name: str) -> None:
     assert (release.title, release.date, release.office, release.kind) == (title, date, office, kind)
     assert HARBOUR in release.text
     assert THANKS in release.text
-    for words in ("Share", "useful", "Crown", "official record", "Date modified", "555", "###", "Skip", "7946", "fcdo", "Topic"):
+    for words in (
+        "Share",
+        "useful",
+        "Crown",
+        "official record",
+        "Date modified",
+        "555",
+        "###",
+        "Skip",
+        "7946",
+        "fcdo",
+        "Topic",
+    ):
         assert words not in release.text
 
 
@@ -357,3 +369,327 @@ def test_concatenated_pages_are_cut_apart(names: list[str]) -> None:
     assert [release.title for release in found.releases] == [PAGES[name][1] for name in names]
     assert [release.date for release in found.releases] == [PAGES[name][2] for name in names]
     assert all(squeezed(HARBOUR) in squeezed(release.text) for release in found.releases)
+
+
+def test_state_department_like_list_is_cut_without_separators() -> None:
+    """A title, a date without a year and a speaker start a release, with nothing between the releases."""
+    page = "\n\n".join(
+        f"{title}\n\n{date}\n\n{office}\n\n{HARBOUR}\n\n{GRANT}"
+        for title, date, office in (
+            ("Marland Independence Day", "4 Jul", "Ada Penrose, Secretary of State"),
+            ("Harbour Talks Conclude in Kessing", "Jul 3", "Office of the Spokesperson"),
+            ("On the Passing of Admiral Brandt", "July 3rd", "Ida Brandt, Principal Deputy Spokesperson"),
+        )
+    )
+    found = cut(page)
+    check_invariants(page, found)
+    assert [release.date for release in found.releases] == ["--07-04", "--07-03", "--07-03"]
+    assert [release.title for release in found.releases][2] == "On the Passing of Admiral Brandt"
+    assert {release.text for release in found.releases} == {f"{HARBOUR}\n\n{GRANT}"}
+
+
+def test_markdown_headings_with_date_and_office_are_releases() -> None:
+    """Two Markdown headings, each with its date and office, are two releases; their marks are no part of the title."""
+    item = "# {}\n\n**3 December 2021**\n\n*Ministry of Harbours*\n\n{} [More](https://harbours.example/a_b).\n\n## Costs\n\n{}\n\n"
+    page = item.format("Talks **Open**", HARBOUR, GRANT) + item.format("Talks Close", THANKS, GRANT)
+    found = cut(page)
+    check_invariants(page, found)
+    assert [release.title for release in found.releases] == ["Talks Open", "Talks Close"]
+    assert [release.office for release in found.releases] == ["Ministry of Harbours"] * 2
+    assert found.releases[0].text == f"{HARBOUR} More.\n\nCosts\n\n{GRANT}"
+
+
+def test_windows_page_without_empty_lines_is_cut() -> None:
+    """Header lines may stand one below the other with Windows line breaks, the next title right below the text."""
+    release = f"Harbour Talks Conclude\r\n3 December 2021\r\nOffice of the Spokesperson\r\n{HARBOUR}\r\n{GRANT}\r\n"
+    found = cut(release * 3)
+    check_invariants(release * 3, found)
+    assert [r.title for r in found.releases] == ["Harbour Talks Conclude"] * 3
+    assert [r.start for r in found.releases] == [0, len(release), 2 * len(release)]
+
+
+# Pages that are one release
+
+SECTIONS = "\n\n".join(
+    f"{heading}\n\n{text}"
+    for heading, text in (
+        ("Statement", HARBOUR),
+        ("Department of Harbours", GRANT),
+        ("## Background", THANKS),
+        ("Key Dates", "- 3 December 2021: signing of the agreement\n- 4 March 2022: first crossing"),
+        ("Signed in Kessing\n3 December 2021", GRANT),
+        ("Remarks", THANKS),
+        ("1. Safety at sea", HARBOUR),
+        ("Press Release", THANKS),
+    )
+)
+TRANSCRIPT = "\n\n".join(
+    ["MODERATOR: Good morning, everyone.", f"SECRETARY PENROSE: {HARBOUR}", "QUESTION: Thank you. December 3?", "SECRETARY PENROSE: Yes."] * 5
+)
+DATES = "\n\n".join(f"{event}\n{date} {year}" for year in range(2001, 2021) for event, date in (("Round of talks", "3 May"), ("Vote", "9 June")))
+LETTER = f"Dear Minister,\n\n{HARBOUR}\n\nYours sincerely,\n\nAda Penrose\n\nSecretary of State\n\n3 December 2021"
+QUOTES = f"{HARBOUR}\n\n“The lights will burn again.”\n\n– Secretary Penrose, January 27, 2021\n\n“We count on every pilot.”\n\n– President Vale,\n\nMarch 11, 2021\n\n{GRANT}"
+HEAD = "Fact Sheet: The Northern Ferry\n\nMedia Note\n\nOffice of the Spokesperson\n\nDecember 3, 2021\n\n"
+
+
+@pytest.mark.parametrize("body", [SECTIONS, TRANSCRIPT, DATES, LETTER, QUOTES], ids=["sections", "transcript", "dates", "letter", "quotes"])
+@pytest.mark.parametrize("head", ["", HEAD, "# The Northern Ferry\n\n"], ids=["no header", "header", "heading"])
+def test_a_body_is_not_cut(head: str, body: str) -> None:
+    """Section headings, transcripts, lists of dates, letters and quotations inside one release do not cut it."""
+    page = f"{head}{HARBOUR}\n\n{body}\n\n{THANKS}"
+    found = cut(page)
+    check_invariants(page, found)
+    assert len(found.releases) == 1
+    assert squeezed(found.releases[0].text).endswith(squeezed(THANKS))
+    assert squeezed(body).replace("##", "") in squeezed(found.releases[0].text)
+
+
+def test_page_with_only_a_body_is_all_text() -> None:
+    """A page with neither title nor date keeps all its text and states nothing."""
+    release = cut(f"{HARBOUR}\n\n{GRANT}").releases[0]
+    assert release.text == f"{HARBOUR}\n\n{GRANT}"
+    assert (release.title, release.date, release.office, release.kind, release.removed) == (None, None, None, None, ())
+
+
+FURNITURE = """An official website of the United States government
+Here's how you know
+Skip to main content
+
+Home > News > Releases
+
+Share
+Facebook | Twitter | LinkedIn
+
+Privacy Policy | Accessibility | FOIA
+
+---
+
+The Office of Website Management, Bureau of Public Affairs, manages this site as a portal for information.
+
+Back to top
+"""
+
+
+@pytest.mark.parametrize("page", ["", " \n\t\r\n\u00a0", FURNITURE, "---\n\n###\n"], ids=["empty", "spaces", "furniture", "rules"])
+def test_page_without_content_has_no_release(page: str) -> None:
+    """An empty page, or one of furniture only, gives no release, and all of it is accounted for."""
+    found = cut(page)
+    check_invariants(page, found)
+    assert found.releases == ()
+    assert clean(page) is None
+
+
+def test_headline_below_the_agency_name_is_no_release() -> None:
+    """A headline that a page promotes in its footer is neither a release nor text."""
+    found = cut(f"The Northern Ferry\n\n{HARBOUR}\n\nMinistry of Harbours\n\nTen Years of Open Seas")
+    assert [release.text for release in found.releases] == [HARBOUR]
+    assert [removal.kind for removal in found.removed] == ["footer"]
+
+
+def test_list_of_headlines_before_the_releases_is_no_release() -> None:
+    """An index of titles with dates and offices, with no text below them, is not cut into releases."""
+    index = "".join(f"Talks in {place}\n\n3 Dec\n\nOffice of the Spokesperson\n\n" for place in ("Kessing", "Alder", "Vale"))
+    found = cut(f"{index}Harbour Talks Conclude\n\n3 Dec\n\nOffice of the Spokesperson\n\n{HARBOUR}")
+    assert [release.title for release in found.releases] == ["Harbour Talks Conclude"]
+
+
+# What is taken out of a release
+
+
+def test_contacts_markers_and_attribution_are_removed_by_kind() -> None:
+    """What is no text inside a release is named: header, attribution, text markers, footer and contact."""
+    page = (
+        "Call with the Minister\n\n3 Dec\n\nOffice of the Spokesperson\n\n"
+        f"The below is attributable to Deputy Spokesperson Ida Brandt:\n\nBegin text:\n\n{HARBOUR}\n\nBack to top\n\n{GRANT}\n\n"
+        "*End text.*\n\nFor further information, please contact the press office at press@harbours.example."
+    )
+    release = cut(page).releases[0]
+    check_release(page, release)
+    assert release.text == f"{HARBOUR}\n\n{GRANT}"
+    assert release.office == "Office of the Spokesperson (attributable to Deputy Spokesperson Ida Brandt)"
+    assert [removal.kind for removal in release.removed] == ["header", "attribution", "text_marker", "footer", "text_marker", "contact"]
+
+
+def test_sentence_broken_by_a_page_break_is_made_whole() -> None:
+    """A sentence goes on over the end of a page, also over a footer, and over odd spaces."""
+    start, end = HARBOUR.split(" from the ")
+    page = f"{THANKS}\n\n{start}\n\nPage 3\n\nfrom the\u00a0\u202f {end}"
+    release = cut(page).releases[0]
+    check_release(page, release)
+    assert release.text == f"{THANKS}\n\n{HARBOUR}"
+
+
+FOOTER = (
+    "The Office of Website Management, Bureau of Public Affairs, manages this site as a portal for information from the "
+    "U.S. State Department. External links to other Internet sites should not be construed as an endorsement of the views "
+    "or privacy policies contained therein."
+)
+
+
+@pytest.mark.parametrize("width", [34, 60, 72])
+@pytest.mark.parametrize("start", [0, 60, 118])
+def test_damaged_footer_is_removed(start: int, width: int) -> None:
+    """A footer cut at its start, wrapped in asterisks and broken over lines is still a footer."""
+    words = f"*{FOOTER[start:]}*".split()
+    lines = [""]
+    for word in words:
+        lines[-1:] = [f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < width else [lines[-1], word]
+    found = cut(f"{HARBOUR}\n\n" + "\n".join(lines))
+    assert [release.text for release in found.releases] == [HARBOUR]
+    assert {removal.kind for removal in found.removed} == {"footer"}
+
+
+def test_clean_never_cuts() -> None:
+    """A page declared to be one document stays one, its header and footer taken off."""
+    page = "\n\n".join(["Harbour Talks", "3 Dec", "Office of the Spokesperson", HARBOUR, "Second Talks", "4 Dec", "Office of the Spokesperson", GRANT])
+    assert len(cut(page).releases) == 2
+    release = clean(f"{page}\n\n{FOOTER}")
+    assert release is not None
+    assert (release.title, release.date, release.end) == ("Harbour Talks", "--12-03", len(page))
+    assert "Second Talks" in release.text
+
+
+# Dates
+
+
+@pytest.mark.parametrize(("text", "date"), [
+    ("November 9, 2017", "2017-11-09"),
+    ("9 November 2017", "2017-11-09"),
+    ("9 Nov 2017", "2017-11-09"),
+    ("9th of November 2017", "2017-11-09"),
+    ("Published 9 November 2017", "2017-11-09"),
+    ("Washington, DC November 9, 2017", "2017-11-09"),
+    ("Thursday, 9 November 2017", "2017-11-09"),
+    ("2017-11-09", "2017-11-09"),
+    ("29/11/2017", "2017-11-29"),
+    ("11/29/2017", "2017-11-29"),
+    ("29.11.2017", "2017-11-29"),
+    ("3 Dec", "--12-03"),
+    ("Dec. 3", "--12-03"),
+    ("Friday, December 3", "--12-03"),
+    ("29 February", "--02-29"),
+    ("09/11/2017", None),
+])  # fmt: skip
+def test_dates_of_many_forms_are_read(text: str, date: str | None) -> None:
+    """A date line is read in the forms of many governments; where day and month are in doubt there is no date."""
+    release = cut(f"Harbour Talks Conclude\n\n{text}\n\nOffice of the Spokesperson\n\n{HARBOUR}").releases[0]
+    assert release.date == date
+    assert release.text == HARBOUR
+
+
+@pytest.mark.parametrize("text", ["31 February 2021", "February 30", "2021-13-01", "32 December", "0 May", "99/99/2021", "29 February 2021"])
+def test_impossible_dates_are_none(text: str) -> None:
+    """A day that no calendar has is no date."""
+    assert find_date(text) is None
+
+
+def test_dateline_gives_the_date() -> None:
+    """A dateline that opens the text gives the date and stays in the text."""
+    release = cut(f"Harbour Talks Conclude\n\nOTTAWA, Ontario, 3 December 2021 – {HARBOUR}").releases[0]
+    assert (release.date, release.text[:6]) == ("2021-12-03", "OTTAWA")
+
+
+# Learned boilerplate
+
+NOTICE = "Readers of this harbour gazette may copy every notice in it as long as the gazette is named as where it came from."
+
+
+def greeting(country: int) -> str:
+    """One of many greetings that share their formula but not their paragraph."""
+    return f"On behalf of the Government of Marland, I extend my best wishes to the people of Land{'abcdefghijklmn'[country]} on their day."
+
+
+def test_learned_paragraphs_are_removed_also_by_half() -> None:
+    """A paragraph that stands in many pages is learned, and half of it is recognised; a shared formula is not learned."""
+    learned = learn((f"page {number}", f"{greeting(number)}\n\n{NOTICE}") for number in range(12))
+    page = f"Ferry Day\n\n{greeting(0)}\n\n{' '.join(NOTICE.split()[:12])}"
+    assert NOTICE.split()[11] in cut(page).releases[0].text
+    assert cut(page, learned).releases[0].text == greeting(0)
+
+
+def test_copies_within_one_group_teach_nothing() -> None:
+    """A paragraph must stand in five groups to be learned, however often it stands in one."""
+    assert learn(("one page", NOTICE) for _ in range(50)) == NOTHING_LEARNED
+    assert learn((f"page {number}", NOTICE) for number in range(4)) == Boilerplate()
+
+
+def test_headers_and_markers_are_never_learned_away() -> None:
+    """An attribution that stands in every page is an attribution still."""
+    line = "The following is attributable to the Acting Principal Deputy Spokesperson Ida Brandt:"
+    learned = learn((f"page {number}", line) for number in range(9))
+    assert learned.hashes
+    release = cut(f"A Call\n\n3 Dec\n\nOffice of the Spokesperson\n\n{line}\n\n{HARBOUR}", learned).releases[0]
+    assert "attributable to" in str(release.office)
+
+
+# Real releases
+
+
+@needs_state
+def test_real_releases_alone_stay_whole() -> None:
+    """More than 99 in 100 real releases are not cut, and their title is found."""
+    records = as_records(STATE)
+    found = [cut(record["text"]).releases for record in records]
+    assert sum(len(releases) == 1 for releases in found) > 0.99 * len(records)
+    titled = [squeezed(str(releases[0].title)) == squeezed(r["title"]) for r, releases in zip(records, found, strict=True)]
+    assert sum(titled) > 0.99 * len(records)
+
+
+@needs_state
+@pytest.mark.parametrize("footer", ["", f"\n\n{FOOTER}", "\n\n---"], ids=["nothing", "footer", "rule"])
+@pytest.mark.parametrize("form", ["{day} {month:.3}", "{month} {day}, {year}", "Washington, DC\n{month} {day}, {year}"])
+def test_real_releases_put_together_are_cut_apart(form: str, footer: str) -> None:
+    """Real releases put together at random, with dates in several forms, are cut where they start."""
+    rng = random.Random(7)
+    records = [record for record in as_records(STATE) if record["text"].startswith(f"{record['title']}\n\n{record['author']}\n\n")]
+    right = wrong = missed = 0
+    for _ in range(25):
+        page, starts = "", set()
+        for record in rng.sample(records, rng.randint(2, 12)):
+            title, author, body = re.split(r"\n\n", record["text"].strip(), maxsplit=2)
+            date = datetime.date.fromisoformat(record["date"])
+            starts.add(len(page))
+            stated = form.format(day=date.day, month=f"{date:%B}", year=date.year)
+            page += f"{title}\n\n{stated}\n\n{author}\n\n{body}{footer}\n\n"
+        found = {release.start for release in cut(page).releases}
+        right, wrong, missed = right + len(found & starts), wrong + len(found - starts), missed + len(starts - found)
+    assert right > 0.99 * (right + wrong)
+    assert right > 0.99 * (right + missed)
+
+
+# Any text at all
+
+PIECES = st.sampled_from([
+    "\n", "\n\n", "\r\n\r\n", "\r", " ", "\u00a0", "\u202f", "\f", "\u2028", "\ufeff", "# ", "**", "*", "_", "[a](b)", "---", "###", "1. ",
+    "Press Releases: ", "Media Note", "Office of the Spokesperson", "Ada Penrose, Secretary of State", "3 Dec", "December 3, 2021", "31/02/2021",
+    "From:", "Published", "Begin text:", "End text.", "Contacts", "press@harbours.example", "Share", "Back to top", "Harbour Talks Conclude",
+    "U.S. Department of State", "FOR IMMEDIATE RELEASE", "SG/SM/21045", "The below is attributable to Ida Brandt:", HARBOUR, GRANT, FOOTER,
+])  # fmt: skip
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(PIECES | ANY_TEXT, max_size=30).map("".join))
+def test_any_page_keeps_the_invariants(page: str) -> None:
+    """Whatever the page, nothing fails, every character is accounted for once, and anchors are exact."""
+    check_invariants(page, cut(page))
+    release = clean(page)
+    if release:
+        check_release(page, release)
+
+
+@settings(deadline=None)
+@given(ANY_TEXT | st.from_regex(r"\d{1,4}[-/. ](\d{1,2}|May|Feb)[-/. ]\d{0,4}"))
+def test_found_dates_exist(text: str) -> None:
+    """A date that is found is one that a calendar has."""
+    found = find_date(text)
+    if found and found.date:
+        datetime.date.fromisoformat(found.date.replace("--", "2000-"))
+
+
+@pytest.mark.parametrize("line", ["\n", "Office of the Spokesperson\n", "3 December 2021\n\n", f"{HARBOUR} ", "Media Note ", "*a ", "[", "[a](", "A > "])
+def test_large_repetitive_pages_are_cut(line: str) -> None:
+    """A page of one repeated piece, megabytes long, is no trouble."""
+    page = line * (2_000_000 // len(line))
+    found = cut(page)
+    assert sum(release.end - release.start for release in found.releases) <= len(page)

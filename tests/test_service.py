@@ -317,7 +317,9 @@ REFUSED_BODIES = {
 def test_a_wrong_body_is_refused(client: TestClient, path: str, name: str) -> None:
     """Each wrong body has a problem with its status as an answer; a batch is refused where it cannot be read."""
     body, status = REFUSED_BODIES[name]
-    assert_problem(client.post(path, content=body, headers=JSON), 422 if path.endswith("batch") and status == 422 else status)
+    assert_problem(
+        client.post(path, content=body, headers=JSON), 422 if path.endswith("batch") and status == 422 else status
+    )
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", None])
@@ -339,7 +341,12 @@ def test_an_unknown_path_is_refused(client: TestClient, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/v1/tags", "POST"), ("PUT", "/v1/tags/batch", "POST"), ("POST", "/v1/themes", "GET"), ("PUT", "/", "GET")],
+    [
+        ("GET", "/v1/tags", "POST"),
+        ("PUT", "/v1/tags/batch", "POST"),
+        ("POST", "/v1/themes", "GET"),
+        ("PUT", "/", "GET"),
+    ],
 )
 def test_an_unknown_method_is_refused(client: TestClient, method: str, path: str, allowed: str) -> None:
     """A method that a path does not know is answered with those it knows."""
@@ -375,9 +382,7 @@ def test_too_many_documents_are_refused(tiny_models: Path) -> None:
         assert_problem(client.post("/v1/tags/batch", json={"documents": documents}), 422)
 
 
-def test_an_unexpected_failure_says_nothing_of_its_inside(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unexpected_failure_says_nothing_of_its_inside(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure of ours is a plain 500, and the next request is answered."""
 
     def fail(*_arguments: Any, **_options: Any) -> None:
@@ -495,7 +500,9 @@ def port(tiny_models: Path) -> Iterator[int]:
         yield port
 
 
-def post(port: int, path: str, body: Any, headers: dict[str, str] = JSON, **how: Any) -> tuple[http.client.HTTPResponse, Any]:
+def post(
+    port: int, path: str, body: Any, headers: dict[str, str] = JSON, **how: Any
+) -> tuple[http.client.HTTPResponse, Any]:
     """Post over a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
@@ -520,7 +527,10 @@ def test_a_real_server_answers_and_refuses(port: int) -> None:
 def test_a_large_body_is_refused_and_its_connection_closed(port: int, times: int) -> None:
     """A body over the limit is refused before it is read whole, said to be large or sent in chunks."""
     body = _document(metadata={"x": "a" * MAX_BODY_BYTES * times})
-    for how in ({"body": body}, {"body": iter([body[at : at + 9000] for at in range(0, len(body), 9000)]), "encode_chunked": True}):
+    for how in (
+        {"body": body},
+        {"body": iter([body[at : at + 9000] for at in range(0, len(body), 9000)]), "encode_chunked": True},
+    ):
         headers = JSON if isinstance(how["body"], bytes) else {**JSON, "Transfer-Encoding": "chunked"}
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         try:
@@ -541,7 +551,11 @@ def test_a_chunked_body_within_the_limit_is_read(port: int) -> None:
     """A body without a stated length is taken like any other."""
     document = _document()
     response, answer = post(
-        port, "/v1/tags", iter([document[:10], document[10:]]), {**JSON, "Transfer-Encoding": "chunked"}, encode_chunked=True
+        port,
+        "/v1/tags",
+        iter([document[:10], document[10:]]),
+        {**JSON, "Transfer-Encoding": "chunked"},
+        encode_chunked=True,
     )
     assert (response.status, answer["id"]) == (200, "1")
 
@@ -616,7 +630,9 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(
     installation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each setting comes from the strongest place that has it; an empty variable is none."""
-    assert load_settings() == Settings(seeds=Path("seeds"), models=Path("models"), host="127.0.0.1", port=8000, workers=1)
+    assert load_settings() == Settings(
+        seeds=Path("seeds"), models=Path("models"), host="127.0.0.1", port=8000, workers=1
+    )
     (installation / "tagger.toml").write_text('port = 8100\nmodels = "elsewhere"\n', encoding="utf-8")
     monkeypatch.setenv("TAGGER_PORT", "8200")
     monkeypatch.setenv("TAGGER_WORKERS", "")

@@ -51,7 +51,7 @@ def train(
         Seeds of the same text with other themes: refuse them, take the union, or keep the first.
     """
     from tagger.cli.output import ProgressLine, duration, say
-    from tagger.training import report_table
+    from tagger.evaluation import report_table
     from tagger.training import train as run
 
     line = ProgressLine()
@@ -195,7 +195,9 @@ def archive(
     from tagger.readers import documents
 
     if not inputs:
-        raise OptionError("No input was given; expected files, folders or -. Example: tagger archive page/ --out t.jsonl")
+        raise OptionError(
+            "No input was given; expected files, folders or -. Example: tagger archive page/ --out t.jsonl"
+        )
     tagger = load_tagger(models, model or (None if overwrite else started_version(out)))
     line = ProgressLine()
     total = _estimate(inputs)

@@ -33,8 +33,7 @@ def list_versions(*, json: bool | None = None, models: Models = Path("models")) 
         output.say(f"There is no version in {models} yet. Train one: tagger train")
     head = ("", "version", "created", "seeds", "micro F1", "macro F1")
     cells = [
-        ("*" if row["live"] else "", row["version"], row["created"], f"{row['seeds']}", *_figures(row))
-        for row in rows
+        ("*" if row["live"] else "", row["version"], row["created"], f"{row['seeds']}", *_figures(row)) for row in rows
     ]
     if cells:
         output.write_table(head, cells, head[3:])

@@ -52,7 +52,9 @@ def add(
     labels = [theme.strip() for theme in (themes or "").split(",") if theme.strip()]
     for path in pages:
         chosen = suggested if suggest else labels
-        added = add_page(seeds, read_page(path), chosen, release=release, **({"cut_page": tagger.cut} if tagger else {}))
+        added = add_page(
+            seeds, read_page(path), chosen, release=release, **({"cut_page": tagger.cut} if tagger else {})
+        )
         for record in added.records:
             say(f"  {record['id']}: {record.get('title', '(no title)')}  [{', '.join(record['themes']) or 'no theme'}]")
         say(f"{added.path}: {len(added.records)} seeds{', unreviewed' if suggest else ''}.")
@@ -88,7 +90,9 @@ def check(*, merge: str = "refuse", seeds: Seeds = Path("seeds")) -> int:
     corpus = read_corpus(seeds, merge)  # type: ignore[arg-type]
     counts = corpus.theme_sets.sum(axis=0).tolist()
     output.write_table(
-        ("theme", "seeds"), [(card.id, str(count)) for card, count in zip(corpus.cards, counts, strict=True)], ("seeds",)
+        ("theme", "seeds"),
+        [(card.id, str(count)) for card, count in zip(corpus.cards, counts, strict=True)],
+        ("seeds",),
     )
     none = int((~corpus.theme_sets.any(axis=1)).sum())
     bare = [card.id for card, count in zip(corpus.cards, counts, strict=True) if not count]

@@ -122,7 +122,16 @@ def _append(found: list[Line], page: str, start: int, end: int, paragraph: int) 
     above = found[-1] if found else None
     if underline and above and above.paragraph == paragraph and above.is_titlelike:
         found[-1] = above._replace(level=1 if underline[1] else 2)
-    found.append(Line(start, end, readable(text), len(heading[1]) if heading else 0, paragraph, _ends_sentence(page[max(start, end - 60) : end])))
+    found.append(
+        Line(
+            start,
+            end,
+            readable(text),
+            len(heading[1]) if heading else 0,
+            paragraph,
+            _ends_sentence(page[max(start, end - 60) : end]),
+        )
+    )
 
 
 def _ends_sentence(text: str) -> bool:

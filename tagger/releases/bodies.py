@@ -51,9 +51,7 @@ def body_text(page: str, lines: Sequence[Line], kept: Sequence[int]) -> Body:
     return Body("".join(pieces), tuple(anchors) or ((0, 0),), marks)
 
 
-def _with_marks(
-    page: str, lines: Sequence[Line], kept: Sequence[int]
-) -> Iterator[tuple[Line, list[tuple[int, int]]]]:
+def _with_marks(page: str, lines: Sequence[Line], kept: Sequence[int]) -> Iterator[tuple[Line, list[tuple[int, int]]]]:
     """Yield each kept line with the Markdown marks in it; emphasis may run over the lines of a paragraph."""
     for _, group in groupby(enumerate(kept), lambda item: (item[1] - item[0], lines[item[1]].paragraph)):
         paragraph = [lines[position] for _, position in group]

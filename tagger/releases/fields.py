@@ -33,7 +33,7 @@ LABELS = {
             r"|release date|publication date|publish date|delivered on|for immediate release|for release(?: on)?",
     "updated": r"(?:last |page )?updated(?: on)?|(?:date |last )modified",
     "kind": r"(?:document |news |content |release )?type",
-    "": r"location|place|venue|topics?|tags?|part of|subject area|related to|applies to|reference|ref|prn|no|release (?:no|number)|media contact",
+    "": r"location|place|venue|part of|subject area|related to|applies to|reference|ref|prn|no|release (?:no|number)|media contact",
 }  # fmt: skip
 
 _ROLE = (
@@ -49,9 +49,8 @@ _WORD = r"[A-Z0-9ÀÁÂÄÅÇÉÈÖØŠŽ&][\w.'’&()/-]*"
 _SMALL = r"(?:of|for|the|and|de|la|le|du|van|von|der|den|bin|al|el|on|to|d['’]|[&+–—-])"
 _NAME = rf"(?:{_WORD}|“\w+”)(?: (?:{_WORD}|de|la|van|von|der|den|bin|al|el|dos|da|di|ter)){{1,5}}"
 _PHRASE = rf"(?:{_WORD}|{_SMALL}),?(?: (?:{_WORD}|{_SMALL}),?){{0,25}}"
-_BODY = (
-    r"Office|Bureau|Department|Ministry|Embassy|Mission|Delegation|Directorate|Secretariat|Agency|Consulate|Service|Division|Command|Cabinet"
-)
+_BODY = r"Office|Bureau|Department|Ministry|Embassy|Mission|Delegation|Directorate|Secretariat|Agency|Consulate|Service|Division|Command|Cabinet"
+_ROLE_LINE = rf"(?:{_RANK} )*(?:{_ROLE})\b(?:,? {_PHRASE})?"
 _SIGNATURES = (
     re.compile(rf"(?:The )?(?:(?:Press|Public|Executive) )?(?:Office|Bureau) (?:of|for) {_PHRASE}"),
     re.compile(
@@ -66,7 +65,7 @@ _OFFICES = _SIGNATURES + tuple(
         rf"(?:{_WORD},? (?:{_SMALL} )?){{0,8}}(?:{_BODY}|Council|Commission|Authority|Treasury|Parliament|Affairs Canada|Canada)(?: and {_PHRASE})?",
         r"(?:THE WHITE HOUSE|The White House|GOV\.UK|United Nations|NATO|10 Downing Street)",
         rf"(?:Prime Minister|President|Governor|Mayor|Spokesperson)['’]s Office(?:,? {_PHRASE})?",
-        rf"(?:{_RANK} )*(?:{_ROLE})\b(?:,? {_PHRASE})?",
+        _ROLE_LINE,
     )
 )
 _SPEAKER = re.compile(rf"(?:(?:{_WORD}|{_SMALL}),? ){{0,12}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?")
@@ -93,13 +92,24 @@ _TIME = re.compile(
     r"|as (?:prepared|delivered)(?: for delivery)?",
     re.IGNORECASE,
 )
-_MARKER = re.compile(r"(?:for )?(?:immediate|general|public) release|embargoed (?:until|for)\b.{0,60}|for release .{0,60}", re.IGNORECASE)
-_REFERENCE = re.compile(r"[A-Z]{1,12}(?:/[A-Z0-9.()-]{1,20}){1,5}|\d{1,5}/\d{2,4}(?: (?:PR|EN))?|(?:No|Nr|Ref|PRN|Release|PR|JP)[.:#]*(?: No\.?)? ?[\w/-]*\d[\w/-]*")
-_WEEKDAY = re.compile(r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|tues?|wed|thurs?|fri|sat|sun)\.?)\b,?", re.IGNORECASE)
+_MARKER = re.compile(
+    r"(?:for )?(?:immediate|general|public) release|embargoed (?:until|for)\b.{0,60}|for release .{0,60}", re.IGNORECASE
+)
+_REFERENCE = re.compile(
+    r"[A-Z]{1,12}(?:/[A-Z0-9.()-]{1,20}){1,5}|\d{1,5}/\d{2,4}(?: (?:PR|EN))?|(?:No|Nr|Ref|PRN|Release|PR|JP)[.:#]*(?: No\.?)? ?[\w/-]*\d[\w/-]*"
+)
+_WEEKDAY = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|tues?|wed|thurs?|fri|sat|sun)\.?)\b,?", re.IGNORECASE
+)
 _MARKS = ",–—|•·:;()-"
 _SEPARATOR = re.compile(r"\s*[|•·;]\s*|\s+[–—-]+\s+")
 _LABELS = tuple(
-    (what, re.compile(rf"(?:{label})(?:\s*:\s*|$" + (r"|\s+(?=\d|\w{3,9}\.? \d))" if "date" in what else ")"), re.IGNORECASE))
+    (
+        what,
+        re.compile(
+            rf"(?:{label})(?:\s*:\s*|$" + (r"|\s+(?=\d|\w{3,9}\.? \d))" if "date" in what else ")"), re.IGNORECASE
+        ),
+    )
     for what, label in LABELS.items()
 )
 _KIND_WORDS = {kind.lower(): kind for kind in KINDS} | {f"{kind.lower()}s": kind for kind in KINDS}
@@ -130,7 +140,7 @@ def read_field(words: str) -> Field | None:
     >>> read_field("The ministers met today.") is None
     True
     """
-    if len(words) > MAX_FIELD or words[:1] in "-–—•*\"“‘(" or words.endswith(","):
+    if len(words) > MAX_FIELD or words[:1] in '-–—•*"“‘(' or words.endswith(","):
         return None
     for what, label in _LABELS:
         match = label.match(words)
@@ -253,6 +263,11 @@ def is_office(words: str) -> bool:
     if len(words) > MAX_FIELD or _NO_OFFICE.search(words):
         return False
     return any(pattern.fullmatch(words) for pattern in _OFFICES)
+
+
+def is_role(words: str) -> bool:
+    """Return whether a line says what a person is, without a name before it."""
+    return len(words) <= MAX_FIELD and bool(re.fullmatch(_ROLE_LINE, words))
 
 
 def is_signature(words: str) -> bool:

@@ -17,35 +17,61 @@ BANNER = "banner"
 FOOTER = "footer"
 SHARING = "sharing"
 
+_SITE = r"gov\.uk|canada\.ca|(?:www\.)?[\w-]+(?:\.[\w-]+){0,3}\.(?:gov|mil|int)(?:\.\w\w)?"
+
 _AGENCY_NAME = (
     r"(?:the )?(?:(?:u\.?s\.?|united states|federal|uk|royal|australian|european) )?"
     r"(?:department|ministry|government|embassy|commission|council|parliament) (?:of|for) [\w.,&' ’-]{3,60}"
-    r"|gov\.uk|european (?:commission|union|external action service|parliament)|united nations|global affairs canada"
-    r"|the white house|canada\.ca|(?:www\.)?[\w-]+(?:\.[\w-]+)*\.(?:gov|mil|int)(?:\.\w\w)?|(?:www\.)?[\w.-]+\.gov\.\w\w"
+    r"|european (?:commission|union|external action service|parliament)|united nations|global affairs canada"
+    r"|the white house"
 )
-AGENCY_NAME = re.compile(rf"(?:{_AGENCY_NAME})", re.IGNORECASE)
+AGENCY_NAME = re.compile(rf"{_AGENCY_NAME}|{_SITE}", re.IGNORECASE)
 """A line that only names the government or body whose site it is."""
 
 # A phrase tells by itself: wherever a short line or paragraph holds it, that is furniture, a half of it too.
 PHRASES: tuple[tuple[str, str], ...] = (
     (BANNER, r"an? (?:official|secure) (?:web ?)?sites? of (?:the )?(?:united states|u\.?s|european|\w+ government)"),
-    (BANNER, r"here['’]?s how you know|^official websites? use |^secure \.?\w+ websites? use |^\(?a lock \W.{0,40}https://"),
+    (
+        BANNER,
+        r"here['’]?s how you know|^official websites? use |^secure \.?\w+ websites? use |^\(?a lock \W.{0,40}https://",
+    ),
     (BANNER, r"website belongs to an official government|share sensitive information only on official"),
     (BANNER, r"safely connected to the \.\w+ website"),
-    (BANNER, r"^(?:we|this (?:web ?)?site|gov\.uk) uses? (?:\w+ ){0,4}cookies|(?:accept|reject|manage|set) (?:\w+ ){0,3}cookies\b"),
-    (BANNER, r"^we(?:['’]d| would) like to (?:set|use) (?:\w+ ){0,3}cookies|^cookies on |cookie (?:policy|preferences|settings)$"),
+    (
+        BANNER,
+        r"^(?:we|this (?:web ?)?site|gov\.uk) uses? (?:\w+ ){0,4}cookies|(?:accept|reject|manage|set) (?:\w+ ){0,3}cookies\b",
+    ),
+    (
+        BANNER,
+        r"^we(?:['’]d| would) like to (?:set|use) (?:\w+ ){0,3}cookies|^cookies on |cookie (?:policy|preferences|settings)$",
+    ),
     (BANNER, r"^you(?:['’]ve| have) (?:accepted|rejected) (?:\w+ ){0,3}cookies|^(?:please )?enable javascript"),
-    (FOOTER, r"as a portal for information|office of website management|^this (?:web ?)?site is (?:managed|maintained|operated) by"),
-    (FOOTER, r"\blinks to other (?:internet |web ?)?sites?\b|^external links\b|should not be construed as an endorsement"),
+    (
+        FOOTER,
+        r"as a portal for information|office of website management|^this (?:web ?)?site is (?:managed|maintained|operated) by",
+    ),
+    (
+        FOOTER,
+        r"\blinks to other (?:internet |web ?)?sites?\b|^external links\b|should not be construed as an endorsement",
+    ),
     (FOOTER, r"privacy policies contained therein|^(?:the )?appearance of (?:external|hyperlinks?) .{0,80}endorsement"),
     (FOOTER, r"^(?:note: )?documents in portable document format|(?:adobe )?acrobat reader"),
-    (FOOTER, r"(?:available|licensed) under (?:the )?(?:open government|creative commons)|^© ?crown copyright|open government licen[cs]e"),
+    (
+        FOOTER,
+        r"(?:available|licensed) under (?:the )?(?:open government|creative commons)|^© ?crown copyright|open government licen[cs]e",
+    ),
     (FOOTER, r"^(?:©|\(c\) (?:19|20)\d\d|copyright (?:©|\(c\)|(?:19|20)\d\d|notice))|all rights reserved\.?$"),
     (FOOTER, r"^for information media\W|not an official (?:record|document)|^for the use of (?:information )?media"),
-    (FOOTER, r"^is this page useful|^help us improve|^(?:there is something|report a problem|is there anything) wrong with this page"),
+    (
+        FOOTER,
+        r"^is this page useful|^help us improve|^(?:there is something|report a problem|is there anything) wrong with this page",
+    ),
     (FOOTER, r"^did you find what you were looking for|^was this page (?:helpful|useful)|^thank you for your feedback"),
     (FOOTER, r"^(?:don['’]t include|to help us improve).{0,120}(?:national insurance|survey|visit)"),
-    (FOOTER, r"^(?:sign up|subscribe|register) (?:now )?(?:for|to) .{0,60}(?:updates?|alerts?|newsletters?|e-?mails?|news)\b"),
+    (
+        FOOTER,
+        r"^(?:sign up|subscribe|register) (?:now )?(?:for|to) .{0,60}(?:updates?|alerts?|newsletters?|e-?mails?|news)\b",
+    ),
     (FOOTER, r"^get (?:e-?mails?|alerts|updates) (?:about|for|from|on) |^(?:un)?subscribe\b.{0,60}$"),
     (FOOTER, r"^(?:date modified|page last updated|last (?:modified|reviewed)|page updated|this page was last)\b"),
     (FOOTER, r"^this (?:content|page) (?:is|was) (?:archived|published under|no longer)|^archived content"),
@@ -57,23 +83,62 @@ LINES: tuple[tuple[str, str], ...] = (
     (RULE, r"(?:[-–—_=*~•·#.]\s*){3,}"),
     (END_MARK, r"(?:#\s*){3,}|[-–—]\s*(?:30|ends?|more)\s*[-–—]|\(?ends?\)?\.?|\*+\s*ends?\s*\*+"),
     (BANNER, r"(?:skip|jump) to (?:the )?(?:main |page )?(?:content|navigation|search|menu|footer)(?:\s+.{0,40})?"),
-    (BANNER, r"(?:main |site )?(?:menu|navigation|search)|search (?:this site|gov\.uk|canada\.ca)|(?:open|close|toggle) (?:menu|navigation)"),
-    (BANNER, r"(?:language selection|français|español|english|العربية|русский|中文|deutsch|português)(?:\W+(?:fr|en|français|english))?"),
-    (BANNER, r"(?:you are here:? ?)?home(?:\s*[>/»›|→]\s*[^>/»›|→]{1,80}){1,8}|(?:[^>»›→]{2,60}\s[>»›→]\s){2,8}[^>»›→]{2,250}"),
-    (BANNER, r"you are here:?|home|diplomacy in action|an? official (?:us|u\.s\.) government site|breadcrumbs?|log ?in|sign in"),
-    (SHARING, r"(?:share|tweet|print|e-?mail|copy link|listen|like|save|download|rss|pin it)(?: (?:this )?(?:page|article|story|release))?"),
-    (SHARING, r"(?:share|send|post|follow|find|like|print|save)(?: (?:us|this|by|via|it|to|on|page|as|release|article))*"
-              r"(?: (?:facebook|twitter|x|linkedin|whatsapp|e-?mail|instagram|youtube|reddit|pdf|social media))+\W*(?:\(opens in .{0,20}\))?"),
-    (SHARING, r"(?:(?:facebook|twitter|x|linked ?in|whats ?app|e-?mail|instagram|youtube|flickr|reddit|tumblr|telegram|pinterest|print|share|rss"
-              r"|threads|bluesky|mastodon|weibo|copy link)\b[\s|,·•/&]*(?:and )?){2,}|facebook|twitter|linkedin|whatsapp|instagram|youtube|flickr"),
-    (SHARING, r"(?:read|see|view|show|hide|load) (?:more|all|less|all updates|full (?:text|story))|(?:print|printer)[ -]friendly(?: version)?"),
-    (FOOTER, r"(?:back to|return to|go to) (?:the )?(?:top|home(?:page)?|news|press releases?)(?: of page)?|top(?: of page)?|↑.{0,20}"),
-    (FOOTER, r"(?:previous|next)(?: (?:page|article|story|release|post))?|(?:page )?\d{1,4} (?:of|/) \d{1,4}|page \d{1,4}"),
-    (FOOTER, r"(?:(?:privacy|accessibility|terms|foia|contact us|site ?map|disclaimers?|copyright|cookies|help|feedback|no fear act|legal|about us"
-             r"|usa\.gov|careers|inspector general|faqs?|glossary|archives?|rss|jobs|media)(?: (?:policy|notice|statement|of use|and conditions|act"
-             r"|information|data|center|page|settings|reports))*[\s|,·•/&–-]*(?:and )?){2,}"),
-    (FOOTER, r"(?:privacy|accessibility|cookies?|legal|copyright|terms)(?: (?:policy|notice|statement|of use|and conditions|information|settings))+"),
-    (FOOTER, r"is this page (?:useful|not useful)\??|(?:yes|no),? this page is (?:not )?(?:useful|helpful)|maybe|site ?map|yes\W+no"),
+    (
+        BANNER,
+        r"(?:main |site )?(?:menu|navigation|search)|search (?:this site|gov\.uk|canada\.ca)|(?:open|close|toggle) (?:menu|navigation)",
+    ),
+    (
+        BANNER,
+        r"(?:language selection|français|español|english|العربية|русский|中文|deutsch|português)(?:\W+(?:fr|en|français|english))?",
+    ),
+    (
+        BANNER,
+        r"(?:you are here:? ?)?home(?:\s*[>/»›|→]\s*[^>/»›|→]{1,80}){1,8}|(?:[^>»›→]{2,60}\s[>»›→]\s){2,8}[^>»›→]{2,250}",
+    ),
+    (
+        BANNER,
+        r"you are here:?|home|diplomacy in action|an? official (?:us|u\.s\.) government site|breadcrumbs?|log ?in|sign in",
+    ),
+    (
+        SHARING,
+        r"(?:share|tweet|print|e-?mail|copy link|listen|like|save|download|rss|pin it)(?: (?:this )?(?:page|article|story|release))?",
+    ),
+    (
+        SHARING,
+        r"(?:share|send|post|follow|find|like|print|save)(?: (?:us|this|by|via|it|to|on|page|as|release|article))*"
+        r"(?: (?:facebook|twitter|x|linkedin|whatsapp|e-?mail|instagram|youtube|reddit|pdf|social media))+\W*(?:\(opens in .{0,20}\))?",
+    ),
+    (
+        SHARING,
+        r"(?:(?:facebook|twitter|x|linked ?in|whats ?app|e-?mail|instagram|youtube|flickr|reddit|tumblr|telegram|pinterest|print|share|rss"
+        r"|threads|bluesky|mastodon|weibo|copy link)\b[\s|,·•/&]*(?:and )?){2,}|facebook|twitter|linkedin|whatsapp|instagram|youtube|flickr",
+    ),
+    (
+        SHARING,
+        r"(?:read|see|view|show|hide|load) (?:more|all|less|all updates|full (?:text|story))|(?:print|printer)[ -]friendly(?: version)?",
+    ),
+    (
+        FOOTER,
+        r"(?:back to|return to|go to) (?:the )?(?:top|home(?:page)?|news|press releases?)(?: of page)?|top(?: of page)?|↑.{0,20}",
+    ),
+    (
+        FOOTER,
+        r"(?:previous|next)(?: (?:page|article|story|release|post))?|(?:page )?\d{1,4} (?:of|/) \d{1,4}|page \d{1,4}",
+    ),
+    (
+        FOOTER,
+        r"(?:(?:privacy|accessibility|terms|foia|contact us|site ?map|disclaimers?|copyright|cookies|help|feedback|no fear act|legal|about us"
+        r"|usa\.gov|careers|inspector general|faqs?|glossary|archives?|rss|jobs|media)(?: (?:policy|notice|statement|of use|and conditions|act"
+        r"|information|data|center|page|settings|reports))*[\s|,·•/&–-]*(?:and )?){2,}",
+    ),
+    (
+        FOOTER,
+        r"(?:privacy|accessibility|cookies?|legal|copyright|terms)(?: (?:policy|notice|statement|of use|and conditions|information|settings))+",
+    ),
+    (
+        FOOTER,
+        r"is this page (?:useful|not useful)\??|(?:yes|no),? this page is (?:not )?(?:useful|helpful)|maybe|site ?map|yes\W+no",
+    ),
 )
 
 _PHRASES = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in PHRASES)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from tagger.releases.blocks import MAX_TITLE, Line
-from tagger.releases.fields import Field, is_further_speaker, is_name, is_signature, is_venue, read_field, read_value
+from tagger.releases.fields import Field, is_further_speaker, is_name, is_role, is_signature, is_venue, read_field, read_value
 from tagger.releases.furniture import BANNER, SHARING, is_agency_name
-from tagger.releases.markers import attributed_to, is_end_marker, is_text_marker
+from tagger.releases.markers import attributed_to, follows_text, is_end_marker, is_text_marker
 
 MAX_FIELDS = 15
 """A longer run of header-like lines is a list, not a header."""
@@ -148,11 +148,14 @@ class HeaderReader:
         below = self._title_below(position, fields, end)
         if below and below.summary is not None:
             return below
-        itself = Header(position, end, range(position, position + 1), fields | {position: _without_issuer(fields[position])})
+        itself = Header(
+            position, end, range(position, position + 1), fields | {position: _without_issuer(fields[position])}
+        )
         if _is_briefing(fields[position]):
             return itself
         above = self._title_above(position, fields)
-        if above:
+        opens = any(found.what & {"marker", "reference"} for found in fields.values())
+        if above and not (opens and below):
             summary = position - 1 if above.stop < position and not self.furniture[position - 1] else None
             return Header(above[0], end, above, fields, summary)
         words = self.lines[position].words
@@ -170,7 +173,9 @@ class HeaderReader:
         if last < 0 or not self._may_be_title(last):
             return range(0)
         first = last
-        while last - first + 1 < MAX_TITLE_LINES and first and self._goes_on(first - 1) and self._may_be_title(first - 1):
+        while (
+            last - first + 1 < MAX_TITLE_LINES and first and self._goes_on(first - 1) and self._may_be_title(first - 1)
+        ):
             first -= 1
         return range(first, last + 1)
 
@@ -207,8 +212,9 @@ class HeaderReader:
 
     def _may_be_title(self, position: int) -> bool:
         line = self.lines[position]
-        other = attributed_to(line.words) or is_text_marker(line.words)
-        return not self.furniture[position] and line.is_titlelike and not other and not read_field(line.words)
+        if self.furniture[position] or not line.is_titlelike or read_field(line.words):
+            return False
+        return not (attributed_to(line.words) or is_text_marker(line.words) or follows_text(line.words))
 
     def _is_summary(self, position: int) -> bool:
         line = self.lines[position]
@@ -242,7 +248,7 @@ class HeaderReader:
             return found
         words_below = self.lines[position + 1].words
         below = None if self.furniture[position + 1] else read_field(words_below)
-        if below and below.what == {"office"} and is_name(words) and not is_signature(words_below):
+        if below and below.what == {"office"} and is_name(words) and is_role(words_below):
             return Field(frozenset({"office"}), office=words)
         if above and "office" in above.what and is_further_speaker(words):
             return Field(frozenset({"office"}), office=words)

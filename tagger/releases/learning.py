@@ -64,9 +64,11 @@ def learn(pages: Iterable[tuple[str, str]]) -> Boilerplate:
             if first_group.setdefault(key, group) != group:
                 repeated.setdefault(key, ({first_group[key]}, words))[0].add(group)
     needed = max(MIN_GROUPS, MIN_SHARE * len(groups))
-    return Boilerplate(frozenset(
-        shingle for stood_in, words in repeated.values() if len(stood_in) >= needed for shingle in shingles(words)
-    ))
+    return Boilerplate(
+        frozenset(
+            shingle for stood_in, words in repeated.values() if len(stood_in) >= needed for shingle in shingles(words)
+        )
+    )
 
 
 def shingles(words: list[str]) -> Iterator[int]:

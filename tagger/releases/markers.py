@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_TEXT_MARKER = re.compile(r"(begin|start|end) (?:of )?(?:the )?(?:official |full )?(?:text|transcript|statement)[\s.:*]*", re.IGNORECASE)
+_TEXT_MARKER = re.compile(
+    r"(begin|start|end) (?:of )?(?:the )?(?:official |full )?(?:text|transcript|statement)[\s.:*]*", re.IGNORECASE
+)
 _ATTRIBUTION = re.compile(
     r"(?:the |this )?(?:following|below|readout|statement|above)?.{0,60}?\battribut(?:able|ed) to (?:the )?(?P<who>[^:]{3,160}?)[\s:.\u200e]*",
     re.IGNORECASE,
@@ -27,11 +29,17 @@ _HEADING = re.compile(
     r"|media (?:relations|contacts?)(?: office)?:?|press (?:office|team|contacts?):?",
     re.IGNORECASE,
 )
-_EMAIL_OR_PHONE = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{2,64}|(?<![\w-])\+?\(?\d{2,4}\)?[ .-]?\(?\d{2,4}\)?[ .-]\d{3,4}(?:[ .-]?\d{2,4})?(?!\w)")
-_INFORMATION = re.compile(r"for (?:further|more|additional|press|media) (?:information|details)|for (?:press|media|any)|questions|rsvp\b", re.IGNORECASE)
+_EMAIL_OR_PHONE = re.compile(
+    r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{2,64}|\+\d[\d ().-]{6,18}\d|\(\d{2,4}\)[ .-]?\d{3,4}[ .-]?\d{3,4}"
+    r"|(?<!\d)0\d{1,4}[ .-]\d{3,4}[ .-]\d{3,4}|(?<!\d)\d{3}[-. ]\d{3}[-.]\d{4}"
+)
+_INFORMATION = re.compile(
+    r"for (?:further|more|additional|press|media) (?:information|details)|for (?:press|media|any)|questions|rsvp\b",
+    re.IGNORECASE,
+)
 _RELATED = re.compile(
     r"(?:related|associated|useful|external|relevant|helpful) (?:content|links?|documents?|products?|pages?|news|articles?|items?|information|topics?|"
-    r"resources|stories|releases?|websites?|publications?|materials?)|see also|explore the topic|(?:document|topic|tag|keyword)s?|"
+    r"resources|stories|releases?|websites?|publications?|materials?)|see also|explore the topic|(?:document|topic|tag|keyword)(?:s|\(s\))?|"
     r"share(?: this)?(?: page| article)?|follow us(?: on)?|more (?:news|stories|from .{3,40}|on this topic)|(?:latest|recent|other) (?:news|press releases|releases)"
     r"|links",
     re.IGNORECASE,
@@ -80,3 +88,8 @@ def is_contact_heading(words: str) -> bool:
 def is_related_heading(words: str) -> bool:
     """Return whether a line heads a list of links that follows a release."""
     return len(words) <= 60 and bool(_RELATED.fullmatch(words.rstrip(": ")))
+
+
+def follows_text(words: str) -> bool:
+    """Return whether a short line belongs below a text: contacts and lists of links, never a title."""
+    return is_contact_heading(words) or is_related_heading(words) or bool(_EMAIL_OR_PHONE.search(words))

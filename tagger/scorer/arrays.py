@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class ScorerArrays:
         return cls(**{field.name: _load(folder, field.name, field.type == "list[str]") for field in fields(cls)})
 
 
-def _load(folder: Path, name: str, is_terms: bool) -> object:
+def _load(folder: Path, name: str, is_terms: bool) -> Any:
     path = folder / (f"{name}.txt" if is_terms else f"{name}.npy")
     try:
         if is_terms:

@@ -77,22 +77,23 @@ def tag_archive(
     waiting = chain([first], waiting)
     try:
         with _part(out, _run(inputs, tagger, split), overwrite) as part:
-            done, failed = part.proof.documents, part.proof.failed
+            position, failed = part.proof.documents, part.proof.failed
             _skip(waiting, part.proof, out)
-            progress(done, failed)
-            for done, item in enumerate(waiting, done + 1):
-                records = _records(item, done - 1, tagger, split)
+            progress(position, failed)
+            for item in waiting:
+                records = _records(item, position, tagger, split)
                 part.write(records)
                 failed += "error" in records[0]
-                if done % SAY_EVERY == 0:
-                    progress(done, failed)
+                position += 1
+                if position % SAY_EVERY == 0:
+                    progress(position, failed)
             part.finish()
     except OSError as error:
         raise OutputError(
             f"Cannot write {out}: {error.strerror or error}. Choose another --out, or put that right and give the "
             "same command again: what is done is kept."
         ) from error
-    return Summary(done, failed)
+    return Summary(position, failed)
 
 
 def started_version(out: Path) -> str | None:

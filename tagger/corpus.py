@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -57,17 +57,13 @@ class Corpus:
 
 def read_corpus(folder: Path, merge: Merge = "refuse") -> Corpus:
     """Read theme cards and seeds below a folder. Raises SeedsError that lists everything wrong with them."""
-    cards = load_cards(folder / THEMES_FILE)
     problems: list[str] = []
+    cards = _cards(folder, problems)
     seeds, unreviewed = _read_seeds(folder, cards, problems)
     seeds = _merge_same_texts(seeds, merge, problems)
     learned = learn((seed.page or seed.document.id, _whole(seed.document)) for seed in seeds)
     texts = [_text_of(seed.document, learned) for seed in seeds]
-    problems += [
-        f"{seed.document.where}: nothing but site furniture is left of the seed {seed.document.id!r}. Remove it or add its text."
-        for seed, text in zip(seeds, texts, strict=True)
-        if not text.strip()
-    ]
+    problems += _without_text(seeds, texts)
     theme_sets = _theme_sets(seeds, cards)
     problems += _unlearnable(theme_sets, cards)
     if problems:
@@ -88,24 +84,40 @@ def seed_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def read_seeds(folder: Path) -> Iterator[Document | Unreadable]:
+    """Yield the document of each seed below a folder, reviewed or not, and what cannot be read."""
+    for path in seed_files(folder):
+        yield from read_path(path, name=path.relative_to(folder).as_posix())
+
+
+def is_reviewed(document: Document) -> bool:
+    """Tell whether a person has looked at the themes; `reviewed: false` says not, as JSON, as YAML and in a table."""
+    return str(document.metadata.get("reviewed", "")).strip().lower() not in ("false", "no", "0")
+
+
+def _cards(folder: Path, problems: list[str]) -> tuple[ThemeCard, ...]:
+    try:
+        return load_cards(folder / THEMES_FILE)
+    except SeedsError as error:
+        problems += error.problems
+        return ()
+
+
 def _read_seeds(folder: Path, cards: Sequence[ThemeCard], problems: list[str]) -> tuple[list[Seed], int]:
     known = [card.id for card in cards]
     seeds: list[Seed] = []
     first: dict[str, str] = {}
     unreviewed = 0
-    for document in _documents(folder, problems):
-        if document.metadata.get("reviewed") in (False, "false", "no"):
+    for document in read_seeds(folder):
+        if isinstance(document, Unreadable):
+            problems.append(document.message)
+        elif not is_reviewed(document):
             unreviewed += 1
-            continue
-        if document.id in first:
-            problems.append(
-                f"{document.where}: the id {document.id!r} was used before at {first[document.id]}. Give one of them another id."
-            )
-            continue
-        first[document.id] = document.where
-        themes = _themes_of(document, known, problems)
-        if themes is not None:
-            seeds.append(Seed(document, themes))
+        else:
+            found = [*_used_before(document, first), *_theme_problems(document, known)]
+            if not found:
+                seeds.append(Seed(document, tuple(dict.fromkeys(_stated(document)))))
+            problems += found
     if not seeds and not problems:
         problems.append(
             f"{folder}: there is no seed here. Add labelled documents, see README.md: tagger seeds add PAGE"
@@ -113,34 +125,34 @@ def _read_seeds(folder: Path, cards: Sequence[ThemeCard], problems: list[str]) -
     return seeds, unreviewed
 
 
-def _documents(folder: Path, problems: list[str]) -> Iterator[Document]:
-    for path in seed_files(folder):
-        for item in read_path(path, name=path.relative_to(folder).as_posix()):
-            if isinstance(item, Unreadable):
-                problems.append(item.message)
-            else:
-                yield item
+def _used_before(document: Document, first: dict[str, str]) -> Iterator[str]:
+    if document.id in first:
+        place = first[document.id]
+        yield f"{document.where}: the id {document.id!r} was used before at {place}. Give one of them another id."
+    first.setdefault(document.id, document.where)
 
 
-def _themes_of(document: Document, known: Sequence[str], problems: list[str]) -> tuple[str, ...] | None:
+def _stated(document: Document) -> Any:
+    """Return the themes a seed states: a list, or in a table a text with `;` between."""
     stated = document.metadata.get("themes")
-    if isinstance(stated, str):
-        stated = [theme.strip() for theme in stated.split(";") if theme.strip()]
+    return [theme.strip() for theme in stated.split(";") if theme.strip()] if isinstance(stated, str) else stated
+
+
+def _theme_problems(document: Document, known: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with the themes a seed states; where no theme is known, none is unknown."""
+    stated = _stated(document)
+    seed = f"{document.where}: the seed {document.id!r} has"
     if not isinstance(stated, list) or not all(isinstance(theme, str) for theme in stated):
-        problems.append(
-            f"{document.where}: the seed {document.id!r} has {'no themes' if stated is None else f'themes {stated!r}'}; "
-            "expected a list of theme ids such as [trade, sanctions], or [] for a document that has none."
+        yield (
+            f"{seed} {'no themes' if stated is None else f'themes {stated!r}'}; expected a list of theme ids such as "
+            "[trade, sanctions], or [] for a document that has none."
         )
-        return None
-    unknown = [theme for theme in stated if theme not in known]
-    for theme in unknown:
-        near = get_close_matches(theme, known, 1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        problems.append(
-            f"{document.where}: the seed {document.id!r} has the unknown theme {theme!r}. "
-            f"{hint}Correct it or add a card to {THEMES_FILE}."
-        )
-    return None if unknown else tuple(dict.fromkeys(stated))
+        return
+    for theme in stated:
+        if known and theme not in known:
+            near = get_close_matches(theme, known, 1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            yield f"{seed} the unknown theme {theme!r}. {hint}Correct it or add a card to {THEMES_FILE}."
 
 
 def _merge_same_texts(seeds: list[Seed], merge: Merge, problems: list[str]) -> list[Seed]:
@@ -149,11 +161,9 @@ def _merge_same_texts(seeds: list[Seed], merge: Merge, problems: list[str]) -> l
     for seed in seeds:
         key = " ".join(content(seed.document.title, seed.document.text).split())
         before = kept.setdefault(key, seed)
-        if before is seed or set(before.themes) == set(seed.themes) or merge == "first":
-            continue
         if merge == "union":
-            kept[key] = Seed(before.document, tuple(dict.fromkeys([*before.themes, *seed.themes])))
-        else:
+            kept[key] = replace(before, themes=tuple(dict.fromkeys([*before.themes, *seed.themes])))
+        elif merge == "refuse" and set(before.themes) != set(seed.themes):
             problems.append(
                 f"{seed.document.where}: the seed {seed.document.id!r} has the text of {before.document.id!r} "
                 f"({before.document.where}) but themes {list(seed.themes)} instead of {list(before.themes)}. "
@@ -175,29 +185,25 @@ def _text_of(document: Document, learned: Boilerplate) -> str:
     return content(document.title or release.title, release.text) if release else ""
 
 
+def _without_text(seeds: Sequence[Seed], texts: Sequence[str]) -> Iterator[str]:
+    for seed, text in zip(seeds, texts, strict=True):
+        if not text.strip():
+            left = f"nothing but site furniture is left of the seed {seed.document.id!r}"
+            yield f"{seed.document.where}: {left}. Remove it or add its text."
+
+
 def _theme_sets(seeds: Sequence[Seed], cards: Sequence[ThemeCard]) -> NDArray[np.bool_]:
     return np.array([[card.id in seed.themes for card in cards] for seed in seeds], dtype=bool).reshape(
         len(seeds), len(cards)
     )
 
 
-def _unlearnable(theme_sets: NDArray[np.bool_], cards: Sequence[ThemeCard]) -> list[str]:
-    if len(theme_sets) < 2:
-        return []
-    return [
-        f"{THEMES_FILE}: the theme {card.id!r} stands in every seed, so nothing tells it apart. Add seeds without it, or remove it."
-        for card, everywhere in zip(cards, theme_sets.all(axis=0), strict=True)
-        if everywhere
-    ]
+def _unlearnable(theme_sets: NDArray[np.bool_], cards: Sequence[ThemeCard]) -> Iterator[str]:
+    for card, everywhere in zip(cards, theme_sets.T, strict=True):
+        if len(everywhere) > 1 and everywhere.all():
+            place = f"{THEMES_FILE}: the theme {card.id!r} stands in every seed, so nothing tells it apart"
+            yield f"{place}. Add seeds without it, or remove it."
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def seed_record(document: Document, themes: Sequence[str], **more: Any) -> Mapping[str, Any]:
-    """Return a seed as the object of a JSON line."""
-    record: dict[str, Any] = {"id": document.id}
-    if document.title:
-        record["title"] = document.title
-    return record | dict(document.metadata) | {"text": document.text, "themes": list(themes)} | more

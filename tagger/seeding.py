@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from tagger.corpus import THEMES_FILE
-from tagger.documents import Document, Release
+from tagger.corpus import THEMES_FILE, read_seeds
+from tagger.documents import Document, Release, Unreadable
 from tagger.errors import InputError, OutputError
 from tagger.readers import DEFAULT_LIMIT, read_path
 from tagger.releases import Cut, cut
@@ -33,36 +34,26 @@ class Added:
     records: tuple[dict[str, Any], ...]
 
 
-def add_page(
+def add_pages(
     seeds: Path,
-    page: Document,
+    pages: Iterable[Document],
     themes: Sequence[str] | Suggest,
     *,
     release: int | None = None,
     cut_page: Callable[[str], Cut] = cut,
-) -> Added:
-    """Write the releases of a page as seeds, all with the same themes, or with what is suggested for each, unreviewed.
+) -> list[Added]:
+    """Write the releases of pages as seeds, all with the same themes, or with what is suggested for each, unreviewed.
 
-    `release` writes only the release of that number, counted from 1. Raises InputError for unknown themes, a page
-    without releases or a number it does not have, OutputError where a file of that page's seeds exists already.
+    `release` writes only the release of that number, counted from 1. All pages are written or none. Raises
+    InputError for unknown themes, a page without releases or a number it does not have, OutputError where there
+    are seeds of that name already.
     """
-    found = cut_page(page.text)
-    if not found.releases:
-        raise InputError(f"{page.id} holds no release, only site furniture. Give a page with text.")
-    chosen = _chosen(found.releases, release, page.id)
     if not callable(themes):
         check_themes(seeds, themes)
-    stem = Path(page.id).stem
-    records = []
-    for number in chosen:
-        cut_release = found.releases[number - 1]
-        labels = (
-            {"themes": list(themes(cut_release)), "reviewed": False} if callable(themes) else {"themes": list(themes)}
-        )
-        records.append(_seed(f"{stem}#{number}", page, cut_release, labels))
-    records[0]["furniture"] = _furniture(page.text, found)
-    suffix = "" if release is None else f"-{release}"
-    return Added(_write_new(seeds / ADDED / f"{stem}{suffix}.jsonl", records), tuple(records))
+    added = [_added(seeds, page, themes, release, cut_page(page.text)) for page in pages]
+    _check_new(seeds, added)
+    _write([(one.path, one.records) for one in added])
+    return added
 
 
 def confirm(path: Path, ids: Sequence[str] = ()) -> int:
@@ -70,22 +61,17 @@ def confirm(path: Path, ids: Sequence[str] = ()) -> int:
 
     Raises InputError where the file is no JSON lines or has no such unreviewed seed.
     """
-    try:
-        records = [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
-    except (OSError, msgspec.DecodeError) as error:
-        raise InputError(
-            f"{path} cannot be read as JSON lines ({error}). Give a file that `tagger seeds add` wrote."
-        ) from error
-    waiting = {record["id"]: record for record in records if record.get("reviewed") is False}
+    records = _records(path)
+    waiting = {str(record.get("id")): record for record in records if record.get("reviewed") is False}
     unknown = [identifier for identifier in ids if identifier not in waiting]
     if unknown or not waiting:
-        raise InputError(
-            f"{path} has no unreviewed seed {', '.join(unknown) or 'at all'}; unreviewed are: {', '.join(waiting) or 'none'}."
-        )
-    for identifier in ids or waiting:
+        left = ", ".join(waiting) or "none"
+        raise InputError(f"{path} has no unreviewed seed {', '.join(unknown) or 'at all'}; unreviewed are: {left}.")
+    confirmed = set(ids or waiting)
+    for identifier in confirmed:
         del waiting[identifier]["reviewed"]
-    _write(path, records)
-    return len(ids or waiting)
+    _write([(path, records)])
+    return len(confirmed)
 
 
 def check_themes(seeds: Path, themes: Iterable[str]) -> None:
@@ -100,29 +86,45 @@ def check_themes(seeds: Path, themes: Iterable[str]) -> None:
 
 def read_page(path: Path, limit: int = DEFAULT_LIMIT) -> Document:
     """Return the one page a file holds. Raises InputError where it cannot be read or is a table of records."""
-    items = list(read_path(path, limit=limit))
-    if len(items) != 1 or not isinstance(items[0], Document) or not items[0].raw_page:
-        problem = next(
-            (item.message for item in items if not isinstance(item, Document)), "it holds records, not one page"
-        )
-        raise InputError(f"{path} cannot be added as a page: {problem}")
-    return items[0]
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give its pages one by one, such as {path}/*.txt")
+    item = next(read_path(path, limit), None)
+    if isinstance(item, Document) and item.raw_page:
+        return item
+    problem = item.message if isinstance(item, Unreadable) else "It holds records, not one page."
+    raise InputError(f"{path} cannot be added as a page. {problem}")
 
 
-def _chosen(releases: Sequence[Release], release: int | None, page: str) -> list[int]:
+def _added(seeds: Path, page: Document, themes: Sequence[str] | Suggest, release: int | None, found: Cut) -> Added:
+    # A front matter's id may be anything; a file whose name begins with a dot would never be read.
+    stem = Path(page.id).stem.lstrip(".") or "page"
+    records = [
+        _seed(f"{stem}#{number}", page, found.releases[number - 1], themes)
+        for number in _chosen(found, release, page.id)
+    ]
+    records[0]["furniture"] = _furniture(page.text, found)
+    suffix = "" if release is None else f"-{release}"
+    return Added(seeds / ADDED / f"{stem}{suffix}.jsonl", tuple(records))
+
+
+def _chosen(found: Cut, release: int | None, page: str) -> list[int]:
+    count = len(found.releases)
+    if not count:
+        raise InputError(f"{page} holds no release, only site furniture. Give a page with text.")
     if release is None:
-        return list(range(1, len(releases) + 1))
-    if not 1 <= release <= len(releases):
-        raise InputError(f"{page} has no release {release}; it holds {len(releases)}. See them: tagger split {page}")
+        return list(range(1, count + 1))
+    if not 1 <= release <= count:
+        raise InputError(f"{page} has no release {release}; it holds {count}. See them: tagger split {page}")
     return [release]
 
 
-def _seed(identifier: str, page: Document, release: Release, labels: dict[str, Any]) -> dict[str, Any]:
+def _seed(identifier: str, page: Document, release: Release, themes: Sequence[str] | Suggest) -> dict[str, Any]:
     known = {
         "title": release.title,
         "date": release.date,
         "office": release.office,
         "kind": release.kind,
+        "source": page.metadata.get("source"),
     }
     return {
         "id": identifier,
@@ -131,7 +133,7 @@ def _seed(identifier: str, page: Document, release: Release, labels: dict[str, A
         "start": release.start,
         "end": release.end,
         "text": release.text,
-        **labels,
+        **({"themes": list(themes(release)), "reviewed": False} if callable(themes) else {"themes": list(themes)}),
     }
 
 
@@ -140,21 +142,51 @@ def _furniture(page: str, found: Cut) -> str:
     return "\n\n".join(page[removal.start : removal.end] for removal in found.removed)
 
 
-def _write_new(path: Path, records: Sequence[dict[str, Any]]) -> Path:
-    if path.exists():
-        raise OutputError(f"{path} exists already: this page was added before. Edit that file, or remove it first.")
-    _write(path, records)
-    return path
+def _check_new(seeds: Path, added: Sequence[Added]) -> None:
+    """Raise OutputError where a file to be written exists, or a seed of one of the new ids, be it among the new."""
+    used = {item.id: item.where for item in read_seeds(seeds) if isinstance(item, Document)}
+    for one in added:
+        if one.path.exists():
+            raise OutputError(
+                f"{one.path} exists already: the page was added before. Edit that file, or remove it first."
+            )
+        for identifier in (record["id"] for record in one.records):
+            if identifier in used:
+                raise OutputError(
+                    f"There is a seed {identifier!r} already ({used[identifier]}): this release was added before, or "
+                    "another page has the same name. Remove that seed, or give the page another name."
+                )
+            used[identifier] = f"{ADDED}/{one.path.name}"
 
 
-def _write(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+def _records(path: Path) -> list[dict[str, Any]]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as stream:
-            stream.writelines(msgspec.json.encode(record) + b"\n" for record in records)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
+        lines = [line for line in path.read_bytes().splitlines() if line.strip()]
+        return msgspec.convert([msgspec.json.decode(line) for line in lines], list[dict[str, Any]])
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise InputError(
+            f"{path} cannot be read as JSON lines ({error}). Give a file that `tagger seeds add` wrote."
+        ) from error
+
+
+def _write(files: Sequence[tuple[Path, Sequence[dict[str, Any]]]]) -> None:
+    """Write files of JSON lines, all or none: each beside its place first."""
+    path = Path()
+    try:
+        with ExitStack() as cleanup:
+            for path, records in files:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                beside = _beside(path)
+                cleanup.callback(beside.unlink, missing_ok=True)
+                with beside.open("wb") as stream:
+                    stream.writelines(msgspec.json.encode(record) + b"\n" for record in records)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            for path, _ in files:
+                _beside(path).replace(path)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -40,10 +40,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def load_settings() -> Settings:
-    """Return the settings of this process. Raises OptionError that names each wrong variable."""
+def load_settings(**given: Any) -> Settings:
+    """Return the settings of this process, those `given` first. Raises OptionError that names each wrong one."""
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         sentences = [_sentence(str(wrong["loc"][0]), wrong["input"], wrong["msg"]) for wrong in error.errors()]
         raise OptionError("\n".join(sentences)) from error

@@ -191,7 +191,13 @@ class Tagger:
 
     def tag_page(self, document: Document, *, explain: bool = False, every_theme: bool = False) -> Iterator[Tagged]:
         """Yield the tags of each release of a page; ids are `id#1`, `id#2`, or the id alone where there is one."""
-        releases = self.cut(document.text).releases
+        return self.tag_cut(document, self.cut(document.text), explain=explain, every_theme=every_theme)
+
+    def tag_cut(
+        self, document: Document, found: Cut, *, explain: bool = False, every_theme: bool = False
+    ) -> Iterator[Tagged]:
+        """Yield the same for a page that was cut before."""
+        releases = found.releases
         for number, release in enumerate(releases, 1):
             read = content(release.title, release.text)
             tags, near_misses, scores = self._tags(read, _ReleasePlaces(release, read), explain, every_theme)

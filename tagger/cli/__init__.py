@@ -13,15 +13,31 @@ def main(tokens: Sequence[str] | None = None) -> int:
     from tagger.errors import OptionError, TaggerError
 
     try:
-        return int(app(tokens, result_action="return_value") or 0)
-    except TaggerError as error:
+        code = int(app(tokens, result_action="return_value") or 0)
         sys.stdout.flush()
-        sys.stderr.write(f"tagger: {error}\n")
-        return 2 if isinstance(error, OptionError) else 1
+        return code
+    except TaggerError as error:
+        return _fail(str(error), 2 if isinstance(error, OptionError) else 1)
     except KeyboardInterrupt:
-        sys.stderr.write("tagger: interrupted\n")
-        return 130
+        return _fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output went away, as `| head` does; what is left in the buffer has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output went away, as `| head` does.
+        _drop_output()
         return 0
+    except OSError as error:
+        # What this machine refuses, such as a folder that may not be read; the error names it.
+        return _fail(str(error), 1)
+
+
+def _fail(message: str, code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    sys.stderr.write(f"tagger: {message}\n")
+    return code
+
+
+def _drop_output() -> None:
+    """Send what is left in the buffer nowhere, or Python would try again at its end and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

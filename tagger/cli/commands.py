@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,26 +10,30 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from tagger.cli.models import app as models_app
-from tagger.cli.options import Models, Seeds, load_tagger
+from tagger.cli.options import Input, Json, Merge, Model, Models, Seeds, load_tagger
 from tagger.cli.seeds import app as seeds_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tagger.documents import Document, Unreadable
+    from tagger.releases import Cut
     from tagger.tagging import Tagged, Tagger
 
 app = App(
     name="tagger",
-    help="Themes for government press releases, with probabilities and the evidence for each.",
+    help="""Themes for government press releases, with probabilities and the evidence for each.
+
+    Example: tagger tag "Ministers agreed new sanctions on arms dealers."
+    """,
     version_flags=["--version"],
     help_format="plaintext",
 )
 app.command(seeds_app)
 app.command(models_app)
 
-SHOWN_TERMS = 8
-"""Terms of evidence shown per tag on a terminal; a pipe gets them all."""
+_FILE_ENDING = re.compile(r"\.[A-Za-z]{2,5}\Z")
+"""One word with such an ending is the name of a file, be there one or not."""
 
 
 @app.command
@@ -37,7 +42,7 @@ def train(
     seeds: Seeds = Path("seeds"),
     models: Models = Path("models"),
     promote: bool = True,
-    merge: Literal["refuse", "union", "first"] = "refuse",
+    merge: Merge = "refuse",
 ) -> int:
     """Train a new version on the seeds; it goes live at once.
 
@@ -47,20 +52,17 @@ def train(
     ----------
     promote
         Make the new version the live one.
-    merge
-        Seeds of the same text with other themes: refuse them, take the union, or keep the first.
     """
     from tagger.cli.output import ProgressLine, duration, say
     from tagger.evaluation import report_table
     from tagger.training import train as run
 
-    line = ProgressLine()
+    with ProgressLine() as line:
 
-    def progress(phase: str, done: float) -> None:
-        line.show(f"{phase} {done:.0%}" if done else phase, always=not done)
+        def progress(phase: str, done: float) -> None:
+            line.show(f"{phase} {done:.0%}" if done else phase, always=not done)
 
-    trained = run(seeds, models, promote=promote, merge=merge, progress=progress)
-    line.close()
+        trained = run(seeds, models, promote=promote, merge=merge, progress=progress)
     sys.stdout.write(report_table(trained.report))
     if trained.report["unreviewed"]:
         say(f"{trained.report['unreviewed']} suggested seeds were left out; confirm them: tagger seeds confirm FILE")
@@ -70,19 +72,18 @@ def train(
 
 
 @app.command
-def split(*pages: str, json: bool | None = None, learned: bool = True, models: Models = Path("models")) -> int:
+def split(*pages: Input, json: Json = None, learned: bool = True, models: Models = Path("models")) -> int:
     """Cut raw pages (text, Markdown, HTML, or - for standard input) into releases.
 
     Example: tagger split page.txt --json
 
     Parameters
     ----------
-    json
-        One JSON object per release; by default in a pipe.
     learned
         Take away what the live model learned of boilerplate, beside what is known to be some.
     """
     from tagger.cli import output
+    from tagger.cli.views import show_cut
     from tagger.documents import Unreadable
     from tagger.errors import OptionError
     from tagger.readers import documents
@@ -95,25 +96,23 @@ def split(*pages: str, json: bool | None = None, learned: bool = True, models: M
     failed = 0
     for page in documents(pages):
         if isinstance(page, Unreadable):
-            output.say(f"tagger: {page.message}")
             failed += 1
-            continue
-        found = cut(page.text, boilerplate)
-        if json or (json is None and not output.on_terminal()):
-            output.write_json_lines(_release_records(page, found))
+            _report({"source": page.id, "error": page.message}, output.as_json(json))
+        elif output.as_json(json):
+            output.write_json_lines(_release_records(page, cut(page.text, boilerplate)))
         else:
-            _show_cut(page, found)
+            show_cut(page, cut(page.text, boilerplate))
     return 1 if failed else 0
 
 
 @app.command
 def tag(
-    *texts: str,
+    *texts: Input,
     explain: bool = False,
     include: Literal["tags", "all"] = "tags",
     split: bool | None = None,
-    json: bool | None = None,
-    model: str | None = None,
+    json: Json = None,
+    model: Model = None,
     models: Models = Path("models"),
 ) -> int:
     """Tag a text, files, or standard input (-).
@@ -130,47 +129,35 @@ def tag(
         "all" adds the probability of every theme.
     split
         Cut records and texts too, or do not cut files.
-    json
-        One JSON object per document; by default in a pipe.
-    model
-        Another version than the live one.
     """
     from tagger.cli import output
+    from tagger.cli.views import show_tagged
     from tagger.documents import Unreadable
     from tagger.errors import OptionError
 
     if not texts:
         raise OptionError('No text was given; expected a text, files or -. Example: tagger tag "Ministers met."')
     tagger = load_tagger(models, model)
-    as_json = json or (json is None and not output.on_terminal())
     failed = 0
-    for item in _inputs(texts):
-        if isinstance(item, Unreadable):
+    for result in _results(tagger, texts, split, explain=explain, every_theme=include == "all"):
+        if isinstance(result, Unreadable):
             failed += 1
-            if as_json:
-                output.write_json_lines([{"id": item.id, "tags": [], "version": tagger.version, "error": item.message}])
-            else:
-                output.say(f"tagger: {item.message}")
-            continue
-        found = list(_tagged(tagger, item, split, explain=explain, every_theme=include == "all"))
-        if not found:
-            failed += 1
-            output.say(f"tagger: {item.id} holds site furniture only, no release.")
-        if as_json:
-            output.write_json_lines(tagged.as_record() for tagged in found)
+            record = {"id": result.id, "tags": [], "version": tagger.version, "error": result.message}
+            _report(record, output.as_json(json))
+        elif output.as_json(json):
+            output.write_json_lines([result.as_record()])
         else:
-            for tagged in found:
-                _show_tagged(tagged)
+            show_tagged(result)
     return 1 if failed else 0
 
 
 @app.command
 def archive(
-    *inputs: str,
+    *inputs: Input,
     out: Annotated[Path, Parameter(help="Where the records go: a name that ends in .jsonl or .csv.")],
     split: bool | None = None,
     overwrite: bool = False,
-    model: str | None = None,
+    model: Model = None,
     models: Models = Path("models"),
 ) -> int:
     """Tag an archive: files and folders of JSON lines (also .gz), CSV, text, Markdown, HTML, or - for standard input.
@@ -186,11 +173,9 @@ def archive(
         Cut records into releases too, or do not cut pages.
     overwrite
         Replace an output that exists.
-    model
-        Another version than the live one.
     """
     from tagger.archive import started_version, tag_archive
-    from tagger.cli.output import ProgressLine, duration, say
+    from tagger.cli.output import DocumentProgress, ProgressLine, duration, say
     from tagger.errors import OptionError
     from tagger.readers import documents
 
@@ -199,16 +184,9 @@ def archive(
             "No input was given; expected files, folders or -. Example: tagger archive page/ --out t.jsonl"
         )
     tagger = load_tagger(models, model or (None if overwrite else started_version(out)))
-    line = ProgressLine()
-    total = _estimate(inputs)
-
-    def progress(done: int, failed: int) -> None:
-        rate = done / max(line.seconds, 1e-6)
-        left = f", about {duration(max(0, total - done) / rate)} left" if total else ""
-        line.show(f"{done:,} documents, {rate:,.0f}/s{left}{f', {failed:,} failed' if failed else ''}")
-
-    done = tag_archive(documents(inputs), inputs, out, tagger, split=split, overwrite=overwrite, progress=progress)
-    line.close()
+    with ProgressLine() as line:
+        progress = DocumentProgress(line, _estimate(inputs) if line.redraws else 0)
+        done = tag_archive(documents(inputs), inputs, out, tagger, split=split, overwrite=overwrite, progress=progress)
     failures = f"; {done.failed:,} could not be read, see their records" if done.failed else ""
     say(f"{out}: {done.documents:,} documents tagged with {tagger.version} in {duration(line.seconds)}{failures}.")
     return 1 if done.failed else 0
@@ -229,7 +207,7 @@ def serve(
 
     Example: tagger serve --port 8080
     """
-    from tagger.service import run
+    from tagger.service.app import run
     from tagger.settings import load_settings
 
     given = {"host": host, "port": port, "workers": workers, "models": models, "seeds": seeds}
@@ -237,37 +215,74 @@ def serve(
     return 0
 
 
-def _inputs(texts: tuple[str, ...]) -> Iterator[Document | Unreadable]:
-    """Yield the document of each argument: standard input, a file or folder, or the text itself."""
-    from tagger.documents import Document, Unreadable
-    from tagger.readers import READERS, documents
+def _results(
+    tagger: Tagger, texts: Sequence[str], split: bool | None, **options: bool
+) -> Iterator[Tagged | Unreadable]:
+    """Yield the tags of each document, or of each of its releases, or why there are none."""
+    from tagger.documents import Unreadable
 
     for number, text in enumerate(texts, 1):
-        if text == "-" or _is_path(text):
+        for item in _documents(text, "text" if len(texts) == 1 else f"text-{number}"):
+            if isinstance(item, Unreadable):
+                yield item
+            elif not (item.raw_page if split is None else split):
+                yield tagger.tag(item, **options)
+            else:
+                found = list(tagger.tag_page(item, **options))
+                yield from found
+                if not found:
+                    yield Unreadable(item.id, f"{item.id} holds site furniture only, no release.")
+
+
+def _documents(text: str, identifier: str) -> Iterator[Document | Unreadable]:
+    """Yield the documents an argument stands for: standard input, a file or folder, or the text itself."""
+    from tagger.documents import Document, Unreadable
+    from tagger.errors import InputError
+    from tagger.readers import documents
+
+    if problem := _problem(text):
+        yield Unreadable(identifier, problem)
+    elif text == "-" or _names_file(text):
+        try:
             yield from documents([text])
-        elif not text.strip():
-            yield Unreadable(f"text-{number}", "An empty text was given; expected a text with words in it.")
-        elif not any(char.isspace() for char in text) and text.lower().endswith(tuple(READERS)):
-            yield Unreadable(text, f"There is no file {text!r}; check the path.")
-        else:
-            yield Document("text" if len(texts) == 1 else f"text-{number}", text.encode(errors="replace").decode())
+        except InputError as error:
+            yield Unreadable(text, str(error))
+    else:
+        yield Document(identifier, text)
 
 
-def _is_path(text: str) -> bool:
+def _problem(text: str) -> str | None:
+    if not text.strip():
+        return "The text given is empty; expected a text with words in it."
+    if any("\ud800" <= char <= "\udfff" for char in text) and not _names_file(text):
+        return "The text given is not UTF-8; put it into a file as UTF-8, or give it through a pipe."
+    return None
+
+
+def _names_file(text: str) -> bool:
+    from tagger.readers import READERS
+
+    one_word = len(text.split(maxsplit=1)) == 1
+    like_path = text.isascii() and ("/" in text or _FILE_ENDING.search(text))
+    if one_word and (like_path or text.lower().endswith(tuple(READERS))):
+        return True
     try:
         return Path(text).exists()
     except (OSError, ValueError):
         return False
 
 
-def _tagged(tagger: Tagger, document: Document, split: bool | None, **options: bool) -> Iterator[Tagged]:
-    if document.raw_page if split is None else split:
-        yield from tagger.tag_page(document, **options)
+def _report(record: dict[str, Any], as_json: bool) -> None:
+    """Print a failure among the records, or for people away from them."""
+    from tagger.cli import output
+
+    if as_json:
+        output.write_json_lines([record])
     else:
-        yield tagger.tag(document, **options)
+        output.say(f"tagger: {record['error']}")
 
 
-def _release_records(page: Document, found: Any) -> Iterator[dict[str, Any]]:
+def _release_records(page: Document, found: Cut) -> Iterator[dict[str, Any]]:
     from tagger.tagging import release_record
 
     for release in found.releases:
@@ -275,58 +290,12 @@ def _release_records(page: Document, found: Any) -> Iterator[dict[str, Any]]:
             "source": page.id,
             **release_record(release),
             "text": release.text,
-            "removed": [{"start": r.start, "end": r.end, "kind": r.kind} for r in release.removed],
+            "removed": [{"start": gone.start, "end": gone.end, "kind": gone.kind} for gone in release.removed],
             **({"metadata": dict(page.metadata)} if page.metadata else {}),
         }
 
 
-def _show_cut(page: Document, found: Any) -> None:
-    from tagger.cli.output import console
-
-    out = console()
-    out.print(f"{page.id}: {len(found.releases)} release{'s' if len(found.releases) != 1 else ''}", style="bold")
-    for number, release in enumerate(found.releases, 1):
-        header = "  ".join(part for part in (release.date, release.office, release.kind) if part)
-        out.print(f"  {number}. {release.title or '(no title)'}")
-        out.print(f"     {release.start}-{release.end}  {header}", style="dim")
-    for removal in (*found.removed, *(r for release in found.releases for r in release.removed if r.kind != "header")):
-        excerpt = " ".join(page.text[removal.start : removal.end].split())
-        out.print(f"  - {removal.kind} {removal.start}-{removal.end}: {excerpt[:90]}", style="dim")
-
-
-def _show_tagged(tagged: Tagged) -> None:
-    from tagger.cli.output import console, write_table
-
-    console().print(f"{tagged.id}{f': {tagged.title}' if tagged.title else ''}  [{tagged.version}]", style="bold")
-    rows = [
-        (tag.theme, tag.label, f"{tag.probability:.3f}", f"{tag.threshold:.3f}", tag.decision or "")
-        for tag in (tagged.scores or tagged.tags)
-    ]
-    if rows:
-        write_table(("theme", "label", "probability", "threshold", "decision"), rows, ("probability", "threshold"))
-    else:
-        console().print("no theme")
-    for tag in tagged.tags:
-        if tag.evidence:
-            evidence = tag.evidence
-            parts = f"bias {evidence.bias:+.2f}, card {evidence.card:+.2f}, learned {evidence.learned:+.2f}"
-            console().print(f"\n{tag.theme}: score {evidence.score:+.3f} = {parts}")
-            terms = [
-                (term.term, f"{term.share:+.3f}", f"{term.card:+.3f}", f"{term.learned:+.3f}", _places(places))
-                for term, places in list(zip(evidence.terms, tag.places, strict=True))[:SHOWN_TERMS]
-            ]
-            write_table(("term", "share", "card", "learned", "where"), terms, ("share", "card", "learned"))
-    if tagged.near_misses:
-        misses = ", ".join(f"{tag.theme} {tag.probability:.3f} of {tag.threshold:.3f}" for tag in tagged.near_misses)
-        console().print(f"\nnearest misses: {misses}")
-    console().print("")
-
-
-def _places(places: Any) -> str:
-    return " ".join(f"{'title:' if place.part == 'title' else ''}{place.start}-{place.end}" for place in places[:6])
-
-
-def _estimate(inputs: tuple[str, ...]) -> int:
+def _estimate(inputs: Sequence[str]) -> int:
     """Return about how many documents there are, 0 where that is not known beforehand."""
     from tagger.readers import count_documents
 

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cyclopts import App
 
-from tagger.cli.options import Models
+from tagger.cli.options import Json, Models
 
-app = App(name="models", help="List, show, promote and roll back versions.")
+app = App(
+    name="models",
+    help="""List, show, promote and roll back versions.
+
+    Example: tagger models list
+    """,
+)
 
 
 @app.command(name="list")
-def list_versions(*, json: bool | None = None, models: Models = Path("models")) -> int:
+def list_versions(*, json: Json = None, models: Models = Path("models")) -> int:
     """List the versions, the live one marked.
 
     Example: tagger models list
-
-    Parameters
-    ----------
-    json
-        One JSON object per version; by default in a pipe.
     """
     from tagger.cli import output
 
     rows = list(_rows(models))
-    if json or (json is None and not output.on_terminal()):
+    if output.as_json(json):
         output.write_json_lines(rows)
         return 0
     if not rows:
         output.say(f"There is no version in {models} yet. Train one: tagger train")
+        return 0
     head = ("", "version", "created", "seeds", "micro F1", "macro F1")
-    cells = [
-        ("*" if row["live"] else "", row["version"], row["created"], f"{row['seeds']}", *_figures(row)) for row in rows
-    ]
-    if cells:
-        output.write_table(head, cells, head[3:])
+    output.write_table(head, map(_cells, rows), head[3:])
+    for row in rows:
+        if "error" in row:
+            output.say(row["error"])
     return 0
 
 
@@ -46,17 +48,18 @@ def show(version: str | None = None, /, *, models: Models = Path("models")) -> i
 
     Example: tagger models show v0001
     """
-    import json as json_module
+    import json
     import sys
 
     from tagger.registry import Registry
 
     registry = Registry(models)
-    found = registry.get(version) if version else registry.live()
+    found = registry.live() if version is None else registry.get(version)
+    found.check()
     manifest = {name: value for name, value in found.manifest.items() if name != "canaries"}
     shown = {"version": found.name, "live": found.name == registry.live_name(), **found.created, **manifest}
-    report = json_module.loads((found.folder / "report" / "report.json").read_text(encoding="utf-8"))
-    sys.stdout.write(json_module.dumps({**shown, "report": report}, indent=1, ensure_ascii=False) + "\n")
+    report = json.loads((found.folder / "report" / "report.json").read_text(encoding="utf-8"))
+    sys.stdout.write(json.dumps({**shown, "report": report}, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -93,7 +96,7 @@ def rollback(*, models: Models = Path("models")) -> int:
     return 0
 
 
-def _rows(models: Path) -> Any:
+def _rows(models: Path) -> Iterator[dict[str, Any]]:
     from tagger.errors import DamagedVersion
     from tagger.registry import Registry
 
@@ -103,13 +106,17 @@ def _rows(models: Path) -> Any:
         row: dict[str, Any] = {"version": name, "live": name == live}
         try:
             version = registry.get(name)
-            scores = version.manifest["scores"]["stratified"]
-            row |= {"created": version.created["at"], "seeds": scores["texts"], "scores": version.manifest["scores"]}
+            version.check()
+            scores = version.manifest["scores"]
+            row |= {"created": version.created.get("at"), "seeds": scores["stratified"]["texts"], "scores": scores}
         except DamagedVersion as error:
-            row |= {"created": "damaged", "seeds": 0, "scores": {}, "error": str(error)}
+            row |= {"error": str(error)}
         yield row
 
 
-def _figures(row: dict[str, Any]) -> tuple[str, str]:
-    scores = row["scores"].get("stratified", {})
-    return tuple(f"{scores[name]:.3f}" if scores else "" for name in ("micro_f1", "macro_f1"))  # type: ignore[return-value]
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    first = ("*" if row["live"] else "", row["version"])
+    if "error" in row:
+        return (*first, "damaged", "", "", "")
+    scores = row["scores"]["stratified"]
+    return (*first, str(row["created"]), str(row["seeds"]), f"{scores['micro_f1']:.3f}", f"{scores['macro_f1']:.3f}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,26 +14,26 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 """How often progress says a line where it cannot redraw one."""
 
-
-def console() -> Console:
-    """Return the console of standard output."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, soft_wrap=True)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def on_terminal() -> bool:
-    """Tell whether a person reads standard output."""
-    return sys.stdout.isatty()
+def as_json(asked: bool | None) -> bool:
+    """Tell whether to print JSON lines: as asked, else unless a person reads standard output."""
+    return not sys.stdout.isatty() if asked is None else asked
 
 
-def write_json_lines(records: Iterable[dict[str, Any]]) -> None:
+def write_json_lines(records: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON object per line."""
     import msgspec
 
     for record in records:
         sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
     sys.stdout.flush()
+
+
+def write(text: str, style: str | None = None) -> None:
+    """Print a line for people."""
+    _console().print(printable(text), style=style)
 
 
 def write_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
@@ -44,24 +45,47 @@ def write_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Seque
     for name in head:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    _console().print(table)
 
 
 def say(text: str) -> None:
     """Print a line for people, away from the data."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    r"""Return a text that moves no cursor and changes no colour: documents may hold anything.
+
+    >>> printable("\x1b[31mred")
+    '�[31mred'
+    """
+    return _CONTROL.sub("�", text)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class ProgressLine:
     """One line on standard error that is redrawn on a terminal, and said anew now and then elsewhere."""
 
     def __init__(self) -> None:
-        self._redraws = sys.stderr.isatty()
+        self.redraws = sys.stderr.isatty()
         self._started = time.monotonic()
         self._said_at = self._started
         self._width = 0
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            sys.stderr.flush()
 
     @property
     def seconds(self) -> float:
@@ -71,7 +95,7 @@ class ProgressLine:
     def show(self, text: str, *, always: bool = False) -> None:
         """Show a state; where lines cannot be redrawn, only now and then unless `always`."""
         now = time.monotonic()
-        if self._redraws:
+        if self.redraws:
             sys.stderr.write(f"\r{text.ljust(self._width)}")
             self._width = len(text)
         elif always or now - self._said_at >= SECONDS_BETWEEN_LINES:
@@ -79,11 +103,25 @@ class ProgressLine:
             self._said_at = now
         sys.stderr.flush()
 
-    def close(self) -> None:
-        """End the line."""
-        if self._redraws and self._width:
-            sys.stderr.write("\r" + " " * self._width + "\r")
-            sys.stderr.flush()
+
+class DocumentProgress:
+    """Tells how many of about `total` documents are done, how fast it goes, and how long it may last."""
+
+    def __init__(self, line: ProgressLine, total: int) -> None:
+        self._line = line
+        self._total = total
+        self._before: int | None = None
+
+    def __call__(self, done: int, failed: int) -> None:
+        """Show the state; the first call says what an earlier run had done."""
+        if self._before is None:
+            self._before = done
+            if done:
+                self._line.show(f"{done:,} documents were done before; going on.", always=True)
+            return
+        rate = max(done - self._before, 1) / max(self._line.seconds, 1e-6)
+        left = f", about {duration((self._total - done) / rate)} left" if self._total > done else ""
+        self._line.show(f"{done:,} documents, {rate:,.0f}/s{left}{f', {failed:,} failed' if failed else ''}")
 
 
 def duration(seconds: float) -> str:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from tagger.cli.options import Models, Seeds
+from tagger.cli.options import Merge, Models, Seeds, load_tagger
 
-app = App(name="seeds", help="Add, confirm and check labelled documents.")
+if TYPE_CHECKING:
+    from tagger.seeding import Added
+
+app = App(
+    name="seeds",
+    help="""Add, confirm and check labelled documents.
+
+    Example: tagger seeds check
+    """,
+)
 
 
 @app.command
@@ -33,33 +42,28 @@ def add(
     release
         Only the release of this number, as `tagger split` counts them.
     """
-    from tagger.cli.options import load_tagger
     from tagger.cli.output import say
     from tagger.documents import Document, Release
     from tagger.errors import OptionError
-    from tagger.seeding import add_page, read_page
+    from tagger.seeding import add_pages, read_page
 
     if not pages:
         raise OptionError("No page was given. Example: tagger seeds add page.txt --themes trade")
     if suggest == (themes is not None):
         raise OptionError("Give either --themes or --suggest. Example: tagger seeds add page.txt --themes trade,energy")
-    tagger = load_tagger(models, None) if suggest else None
+    found = [read_page(page) for page in pages]
+    if suggest:
+        tagger = load_tagger(models, None)
 
-    def suggested(found: Release) -> list[str]:
-        assert tagger
-        return [tag.theme for tag in tagger.tag(Document("", found.text, found.title)).tags]
+        def suggested(release: Release) -> list[str]:
+            return [tag.theme for tag in tagger.tag(Document("", release.text, release.title)).tags]
 
-    labels = [theme.strip() for theme in (themes or "").split(",") if theme.strip()]
-    for path in pages:
-        chosen = suggested if suggest else labels
-        added = add_page(
-            seeds, read_page(path), chosen, release=release, **({"cut_page": tagger.cut} if tagger else {})
-        )
-        for record in added.records:
-            say(f"  {record['id']}: {record.get('title', '(no title)')}  [{', '.join(record['themes']) or 'no theme'}]")
-        say(f"{added.path}: {len(added.records)} seeds{', unreviewed' if suggest else ''}.")
-        if len(added.records) > 1 and not suggest:
-            say("All of them got the same themes. To label them one by one, use --release, or edit the file.")
+        added = add_pages(seeds, found, suggested, release=release, cut_page=tagger.cut)
+    else:
+        labels = [theme.strip() for theme in (themes or "").split(",") if theme.strip()]
+        added = add_pages(seeds, found, labels, release=release)
+    for one in added:
+        _say_added(one, suggest)
     if suggest:
         say("Correct the themes in the file where they are wrong, then: tagger seeds confirm FILE")
     return 0
@@ -79,7 +83,7 @@ def confirm(file: Path, *ids: str) -> int:
 
 
 @app.command
-def check(*, merge: str = "refuse", seeds: Seeds = Path("seeds")) -> int:
+def check(*, merge: Merge = "refuse", seeds: Seeds = Path("seeds")) -> int:
     """Say what is wrong with the seeds, without training.
 
     Example: tagger seeds check
@@ -87,16 +91,21 @@ def check(*, merge: str = "refuse", seeds: Seeds = Path("seeds")) -> int:
     from tagger.cli import output
     from tagger.corpus import read_corpus
 
-    corpus = read_corpus(seeds, merge)  # type: ignore[arg-type]
-    counts = corpus.theme_sets.sum(axis=0).tolist()
-    output.write_table(
-        ("theme", "seeds"),
-        [(card.id, str(count)) for card, count in zip(corpus.cards, counts, strict=True)],
-        ("seeds",),
-    )
+    corpus = read_corpus(seeds, merge)
+    counts = dict(zip((card.id for card in corpus.cards), corpus.theme_sets.sum(axis=0).tolist(), strict=True))
+    output.write_table(("theme", "seeds"), [(theme, str(count)) for theme, count in counts.items()], ("seeds",))
     none = int((~corpus.theme_sets.any(axis=1)).sum())
-    bare = [card.id for card, count in zip(corpus.cards, counts, strict=True) if not count]
     output.say(f"{len(corpus.seeds)} seeds in order; {none} have no theme, {corpus.unreviewed} are unreviewed.")
-    if bare:
+    if bare := [theme for theme, count in counts.items() if not count]:
         output.say(f"Themes that live from their card alone: {', '.join(bare)}.")
     return 0
+
+
+def _say_added(added: Added, suggested: bool) -> None:
+    from tagger.cli.output import say
+
+    for record in added.records:
+        say(f"  {record['id']}: {record.get('title', '(no title)')}  [{', '.join(record['themes']) or 'no theme'}]")
+    say(f"{added.path}: {len(added.records)} seeds{', unreviewed' if suggested else ''}.")
+    if len(added.records) > 1 and not suggested:
+        say("All of them got the same themes. To label them one by one, use --release, or edit the file.")

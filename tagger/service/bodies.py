@@ -30,19 +30,13 @@ class JsonRequest(Request):
             raise HTTPException(400, f"The body is not JSON: {error}.") from error
 
     async def _limited(self, limit: int) -> bytes:
-        declared = self.headers.get("content-length", "")
         received = bytearray()
-        too_large = declared.isdecimal() and int(declared) > limit
-        if not too_large:
-            async for chunk in self.stream():
-                received += chunk
-                if too_large := len(received) > limit:
-                    break
-        if too_large:
-            # The rest of the body is not read, so the connection cannot carry another request.
-            raise HTTPException(
-                413, f"The body is over {limit} bytes; send fewer documents at a time.", {"Connection": "close"}
-            )
+        async for chunk in self.stream():
+            received += chunk
+            if len(received) > limit:
+                # The rest is not read, so the connection cannot carry another request.
+                detail = f"The body is over {limit} bytes; send fewer documents at a time."
+                raise HTTPException(413, detail, {"Connection": "close"})
         return bytes(received)
 
 

@@ -171,8 +171,9 @@ def _tagged_text(tagger: Tagger, document: Document, options: Options) -> Tagged
 
 
 def _tagged_page(tagger: Tagger, document: Document, options: Options) -> TaggedPage:
-    releases, removed = [], list(tagger.cut(document.text).removed)
-    for tagged in tagger.tag_page(document, **_asked(options)):
+    found = tagger.cut(document.text)
+    releases, removed = [], list(found.removed)
+    for tagged in tagger.tag_cut(document, found, **_asked(options)):
         assert tagged.release
         releases.append(TaggedRelease(**tagged.as_record(), text=tagged.release.text))
         removed += tagged.release.removed

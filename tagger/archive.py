@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ def tag_archive(
         with _part(out, _run(inputs, tagger, split), overwrite) as part:
             position, failed = part.proof.documents, part.proof.failed
             _skip(waiting, part.proof, out)
+            part.begin()
             progress(position, failed)
             for item in waiting:
                 records = _records(item, position, tagger, split)
@@ -140,11 +142,14 @@ class _Written(msgspec.Struct):
     error: str = ""
 
 
+_DAMAGES = (ValueError, csv.Error, msgspec.DecodeError)
+
+
 class _Format(NamedTuple):
     head: bytes
     line: Callable[[Mapping[str, Any]], bytes]
     written: Callable[[bytes], _Written]
-    """Reads a line back; raises a ValueError or msgspec.DecodeError where it is damaged."""
+    """Reads a line back; raises one of `_DAMAGES` where it is none."""
 
 
 def _json_line(record: Mapping[str, Any]) -> bytes:
@@ -180,6 +185,7 @@ def _cell(value: object) -> str:
 
 
 def _csv_written(line: bytes) -> _Written:
+    csv.field_size_limit(sys.maxsize)  # what was written can be read, whatever its length
     row = dict(zip(CSV_COLUMNS, next(csv.reader([line.decode()])), strict=True))
     return _Written(int(row["position"]), row["content_hash"], row["error"])
 
@@ -205,18 +211,33 @@ class _Proof(NamedTuple):
 
 
 class _Part:
-    """The unfinished output, appended to; `proof` is what it held at first."""
+    """The unfinished output of a run, appended to; `proof` is what it held at first."""
 
-    def __init__(self, out: Path, stream: BinaryIO, proof: _Proof) -> None:
-        self.proof = proof
+    def __init__(self, out: Path, stream: BinaryIO, run: dict[str, Any], overwrite: bool) -> None:
         self._out = out
         self._stream = stream
-        self._line = _FORMATS[out.suffix].line
+        self._run = run
+        self._format = _FORMATS[out.suffix]
+        # What comes through a pipe cannot be told from other input before it is too late to start anew.
+        piped = any(name == "-" for name, _ in run["inputs"])
+        self._goes_on = _read_state(out) == run and not (overwrite and piped)
         self._synced_at = time.monotonic()
+        if not self._goes_on and not overwrite and os.fstat(stream.fileno()).st_size:
+            raise _another_run(out, "it has other inputs, another version or another --split")
+        self.proof = _proof(stream, self._format) if self._goes_on else _Proof(0)
+
+    def begin(self) -> None:
+        """Drop what is not proved."""
+        # First the old records go, then the state changes: records never stand under the state of another run.
+        self._stream.truncate(self.proof.end)
+        if not self._goes_on:
+            _state_path(self._out).write_text(json.dumps(self._run), encoding="utf-8")
+        if not self.proof.end:
+            self._stream.write(self._format.head)
 
     def write(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Append the records of one document."""
-        self._stream.write(b"".join(map(self._line, records)))
+        self._stream.write(b"".join(map(self._format.line, records)))
         if time.monotonic() - self._synced_at > SYNC_SECONDS:
             self._sync()
             self._synced_at = time.monotonic()
@@ -237,27 +258,10 @@ class _Part:
 
 @contextmanager
 def _part(out: Path, run: dict[str, Any], overwrite: bool) -> Iterator[_Part]:
-    """Open the unfinished output of a run, cut back to the documents that are done for certain."""
-    path, shape = _part_path(out), _FORMATS[out.suffix]
+    path = _part_path(out)
     with path.open("ab+") as stream:
         _lock(stream, path, out)
-        before = _read_state(out)
-        if before == run:
-            proof = _proof(stream, shape)
-        elif overwrite or not path.stat().st_size:
-            proof = _Proof(0)
-        else:
-            raise OutputError(
-                f"{path} belongs to another run (other inputs, version or --split). Repeat that run, choose another "
-                "--out, or add --overwrite to start anew."
-            )
-        # First the old records go, then the state changes: records never stand under the state of another run.
-        stream.truncate(proof.end)
-        if before != run:
-            _state_path(out).write_text(json.dumps(run), encoding="utf-8")
-        if not proof.end:
-            stream.write(shape.head)
-        yield _Part(out, stream, proof)
+        yield _Part(out, stream, run, overwrite)
 
 
 def _lock(stream: BinaryIO, path: Path, out: Path) -> None:
@@ -280,7 +284,7 @@ def _proof(stream: BinaryIO, shape: _Format) -> _Proof:
     for line in stream:
         try:
             written = shape.written(line)
-        except (ValueError, msgspec.DecodeError):
+        except _DAMAGES:
             break
         if not line.endswith(b"\n") or written.position not in (last.documents - 1, last.documents):
             break
@@ -297,10 +301,14 @@ def _skip(waiting: Iterator[Document | Unreadable], proof: _Proof, out: Path) ->
     for _ in range(proof.documents):
         item = next(waiting, None)
     if proof.documents and (item is None or _content_hash(item) != proof.content_hash):
-        raise OutputError(
-            f"{_part_path(out)} belongs to another run: its document {proof.documents} is not that of the input. "
-            "Give the same input again, choose another --out, or add --overwrite to start anew."
-        )
+        raise _another_run(out, f"its document {proof.documents} is not that of the input")
+
+
+def _another_run(out: Path, difference: str) -> OutputError:
+    return OutputError(
+        f"{_part_path(out)} belongs to another run: {difference}. Repeat that run, choose another --out, or add "
+        "--overwrite to start anew."
+    )
 
 
 # ---- What a run is

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from tagger.cli.models import app as models_app
-from tagger.cli.options import Input, Json, Merge, Model, Models, Seeds, load_tagger
+from tagger.cli.options import Input, Json, Merge, Model, Models, Seeds, check_inputs, load_tagger
 from tagger.cli.seeds import app as seeds_app
 
 if TYPE_CHECKING:
@@ -85,13 +85,11 @@ def split(*pages: Input, json: Json = None, learned: bool = True, models: Models
     from tagger.cli import output
     from tagger.cli.views import show_cut
     from tagger.documents import Unreadable
-    from tagger.errors import OptionError
     from tagger.readers import documents
     from tagger.releases import NOTHING_LEARNED, cut
     from tagger.tagging import live_boilerplate
 
-    if not pages:
-        raise OptionError("No page was given; expected files, folders or -. Example: tagger split page.txt")
+    check_inputs(pages, "tagger split page.txt")
     boilerplate = live_boilerplate(models) if learned else NOTHING_LEARNED
     failed = 0
     for page in documents(pages):
@@ -133,10 +131,8 @@ def tag(
     from tagger.cli import output
     from tagger.cli.views import show_tagged
     from tagger.documents import Unreadable
-    from tagger.errors import OptionError
 
-    if not texts:
-        raise OptionError('No text was given; expected a text, files or -. Example: tagger tag "Ministers met."')
+    check_inputs(texts, 'tagger tag "Ministers met."')
     tagger = load_tagger(models, model)
     failed = 0
     for result in _results(tagger, texts, split, explain=explain, every_theme=include == "all"):
@@ -176,13 +172,9 @@ def archive(
     """
     from tagger.archive import started_version, tag_archive
     from tagger.cli.output import DocumentProgress, ProgressLine, duration, say
-    from tagger.errors import OptionError
     from tagger.readers import documents
 
-    if not inputs:
-        raise OptionError(
-            "No input was given; expected files, folders or -. Example: tagger archive page/ --out t.jsonl"
-        )
+    check_inputs(inputs, "tagger archive pages/ --out tags.jsonl")
     tagger = load_tagger(models, model or (None if overwrite else started_version(out)))
     with ProgressLine() as line:
         progress = DocumentProgress(line, _estimate(inputs) if line.redraws else 0)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from tagger.errors import OptionError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tagger.tagging import Tagger
 
 _OPTION = re.compile(r"--?[A-Za-z][\w-]*(?:=.*)?")
 
 
-def _no_option(_: Any, value: str) -> None:
-    if _OPTION.fullmatch(value):
-        raise ValueError(f"there is no option {value}; see --help. A text that begins so can come through a pipe")
-
-
-# The hyphen alone, standard input, passes only where all that begin with one do.
-Input = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_no_option)]
+# The hyphen alone, standard input, passes only where all words do that begin with one; see `check_inputs`.
+Input = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Seeds = Annotated[Path, Parameter(env_var="TAGGER_SEEDS", help="The folder of seeds and theme cards.")]
 Models = Annotated[Path, Parameter(env_var="TAGGER_MODELS", help="The folder of versions.")]
 Model = Annotated[str | None, Parameter(help="Another version than the live one.")]
@@ -38,3 +37,14 @@ def load_tagger(models: Path, model: str | None) -> Tagger:
 
     registry = Registry(models)
     return Tagger.load(registry.live() if model is None else registry.get(model))
+
+
+def check_inputs(inputs: Sequence[str], example: str) -> None:
+    """Raise OptionError where there is no input, or one that is meant as an option."""
+    if not inputs:
+        raise OptionError(f"Nothing was given; expected files, folders or - for standard input. Example: {example}")
+    for text in inputs:
+        if _OPTION.fullmatch(text):
+            raise OptionError(
+                f"There is no option {text}; see --help. (A text that begins so can come through a pipe.)"
+            )

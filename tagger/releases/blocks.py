@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 MAX_SHORT = 600
@@ -87,6 +88,15 @@ def lines(page: str) -> list[Line]:
         start = match.start() + len(text) - len(text.lstrip())
         _append(found, page, start, start + len(stripped), paragraph)
     return found
+
+
+def paragraphs(lines: Sequence[Line]) -> Iterator[tuple[int, int]]:
+    """Yield for each paragraph the number of its first line and that after its last."""
+    first = 0
+    for position in range(1, len(lines) + 1):
+        if position == len(lines) or lines[position].paragraph != lines[first].paragraph:
+            yield first, position
+            first = position
 
 
 def heading_marks(page: str, start: int, end: int) -> list[tuple[int, int]]:

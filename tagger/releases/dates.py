@@ -23,8 +23,8 @@ DATE_PATTERNS = tuple(
         rf"{_DAY}(?: of)? {_MONTH},? {_YEAR}",  # 9 November 2017
         rf"{_MONTH} {_DAY},? {_YEAR}",  # November 9, 2017
         rf"(?P<first>\d{{1,2}})(?P<mark>[-/.])(?P<second>\d{{1,2}})(?P=mark){_YEAR}",  # 29/11/2017 or 11/29/2017
-        rf"{_DAY}(?: of)? {_MONTH}",  # 3 Dec
-        rf"{_MONTH} {_DAY}",  # Dec 3
+        rf"{_DAY}(?: of)? {_MONTH}(?!,? ?\d{{4}})",  # 3 Dec
+        rf"{_MONTH} {_DAY}(?!,? ?\d{{4}})",  # Dec 3
     )
 )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate, pairwise
 
-from tagger.releases.blocks import Line
+from tagger.releases.blocks import MAX_SHORT, Line, paragraphs
 from tagger.releases.fields import read_field
 from tagger.releases.learning import Boilerplate
 from tagger.releases.markers import attributed_to, is_contact
@@ -28,7 +30,7 @@ _AGENCY_NAME = (
 AGENCY_NAME = re.compile(rf"{_AGENCY_NAME}|{_SITE}", re.IGNORECASE)
 """A line that only names the government or body whose site it is."""
 
-# A phrase tells by itself: wherever a short line or paragraph holds it, that is furniture, a half of it too.
+# A phrase tells by itself: a sentence that holds it is furniture, and half of that sentence too. All in lower case.
 PHRASES: tuple[tuple[str, str], ...] = (
     (BANNER, r"an? (?:official|secure) (?:web ?)?sites? of (?:the )?(?:united states|u\.?s|european|\w+ government)"),
     (
@@ -39,7 +41,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (BANNER, r"safely connected to the \.\w+ website"),
     (
         BANNER,
-        r"^(?:we|this (?:web ?)?site|gov\.uk) uses? (?:\w+ ){0,4}cookies|(?:accept|reject|manage|set) (?:\w+ ){0,3}cookies\b",
+        r"^(?:we|this (?:web ?)?site|gov\.uk) (?:also )?uses? (?:\w+ ){0,4}cookies|(?:accept|reject|manage|set) (?:\w+ ){0,3}cookies\b",
     ),
     (
         BANNER,
@@ -48,7 +50,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (BANNER, r"^you(?:['’]ve| have) (?:accepted|rejected) (?:\w+ ){0,3}cookies|^(?:please )?enable javascript"),
     (
         FOOTER,
-        r"as a portal for information|office of website management|^this (?:web ?)?site is (?:managed|maintained|operated) by",
+        r"as a portal for information|manages this site as|office of website management|^this (?:web ?)?site is (?:managed|maintained|operated) by",
     ),
     (
         FOOTER,
@@ -64,7 +66,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (FOOTER, r"^for information media\W|not an official (?:record|document)|^for the use of (?:information )?media"),
     (
         FOOTER,
-        r"^is this page useful|^help us improve|^(?:there is something|report a problem|is there anything) wrong with this page",
+        r"^is this page useful|^help us improve|^(?:there is something|is there anything) wrong with this page|^report a problem",
     ),
     (FOOTER, r"^did you find what you were looking for|^was this page (?:helpful|useful)|^thank you for your feedback"),
     (FOOTER, r"^(?:don['’]t include|to help us improve).{0,120}(?:national insurance|survey|visit)"),
@@ -78,7 +80,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (FOOTER, r"^if you (?:need|use|require) .{0,60}(?:assistive technology|accessible format|alternative format)"),
 )
 
-# A word or two of navigation: furniture where it is the whole line.
+# A word or two of navigation: furniture where it is the whole line. All in lower case.
 LINES: tuple[tuple[str, str], ...] = (
     (RULE, r"(?:[-–—_=*~•·#.]\s*){3,}"),
     (END_MARK, r"(?:#\s*){3,}|[-–—]\s*(?:30|ends?|more)\s*[-–—]|\(?ends?\)?\.?|\*+\s*ends?\s*\*+"),
@@ -141,32 +143,37 @@ LINES: tuple[tuple[str, str], ...] = (
     ),
 )
 
-_PHRASES = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in PHRASES)
-_LINES = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in LINES)
+_PHRASES = tuple((kind, re.compile(pattern)) for kind, pattern in PHRASES)
+_LINES = tuple((kind, re.compile(pattern)) for kind, pattern in LINES)
+_SENTENCE_BREAK = re.compile(r"(?<=[^A-Z][.!?])[*_]{0,3}\s+(?=[*_]{0,3}[A-Z])")
 
 
 @lru_cache(maxsize=8192)
-def furniture_kind(words: str) -> str | None:
-    """Return what kind of furniture a short line or paragraph is, or None."""
-    for kind, pattern in _LINES:
-        if pattern.fullmatch(words):
-            return kind
-    for kind, pattern in _PHRASES:
-        if pattern.search(words):
-            return kind
-    return None
+def line_kind(words: str) -> str | None:
+    """Return what kind of furniture a whole line is, or None.
+
+    >>> line_kind("Share on Facebook"), line_kind("Share prices rose.")
+    ('sharing', None)
+    """
+    return next((kind for kind, pattern in _LINES if pattern.fullmatch(words.lower())), None)
+
+
+@lru_cache(maxsize=8192)
+def sentence_kind(words: str) -> str | None:
+    """Return what kind of furniture a sentence is, or None."""
+    return next((kind for kind, pattern in _PHRASES if pattern.search(words.lower())), None)
 
 
 def furniture(page: str, lines: Sequence[Line], learned: Boilerplate) -> list[str | None]:
     """Return for each line what kind of furniture it is, or None."""
-    kinds: list[str | None] = []
-    for position, line in enumerate(lines):
-        kind = furniture_kind(line.words) if line.is_short else None
-        if not kind and position and kinds[-1] in (BANNER, FOOTER) and _goes_on(lines[position - 1], line):
-            kind = kinds[-1]
-        kinds.append(kind)
-    if learned.hashes:
-        _mark_learned(page, lines, learned, kinds)
+    kinds = [line_kind(line.words) if line.is_short else None for line in lines]
+    for first, end in paragraphs(lines):
+        paragraph = lines[first:end]
+        if _is_learned(page, paragraph, learned):
+            kinds[first:end] = [FOOTER] * len(paragraph)
+        else:
+            pairs = zip(kinds[first:end], _kinds_by_sentence(paragraph), strict=True)
+            kinds[first:end] = [by_line or by_sentence for by_line, by_sentence in pairs]
     return kinds
 
 
@@ -175,20 +182,29 @@ def is_agency_name(words: str) -> bool:
     return len(words) <= 80 and bool(AGENCY_NAME.fullmatch(words))
 
 
-def _goes_on(above: Line, line: Line) -> bool:
-    """Whether the line goes on with a sentence of the furniture above it in the same paragraph."""
-    same = above.paragraph == line.paragraph and line.is_short
-    return same and above.is_prose and not above.is_ended
+def _is_learned(page: str, paragraph: Sequence[Line], learned: Boilerplate) -> bool:
+    opening = paragraph[0].words
+    if not learned.hashes or read_field(opening) or attributed_to(opening) or is_contact(opening):
+        return False
+    return learned.knows(page[paragraph[0].start : paragraph[-1].end])
 
 
-def _mark_learned(page: str, lines: Sequence[Line], learned: Boilerplate, kinds: list[str | None]) -> None:
-    first = 0
-    while first < len(lines):
-        last = first
-        while last + 1 < len(lines) and lines[last + 1].paragraph == lines[first].paragraph:
-            last += 1
-        opening = lines[first].words
-        means_something = read_field(opening) or attributed_to(opening) or is_contact(opening)
-        if not means_something and learned.knows(page[lines[first].start : lines[last].end]):
-            kinds[first : last + 1] = [kind or FOOTER for kind in kinds[first : last + 1]]
-        first = last + 1
+def _kinds_by_sentence(paragraph: Sequence[Line]) -> list[str | None]:
+    """Return for each line of a paragraph the kind of the furniture sentence that makes up half of it or more.
+
+    Sentences are looked at, and not lines, because a footer may be broken over lines anywhere.
+    """
+    text = " ".join(line.words for line in paragraph)
+    starts = [0, *accumulate(len(line.words) + 1 for line in paragraph)]
+    covered = [0] * len(paragraph)
+    kinds: list[str | None] = [None] * len(paragraph)
+    breaks = [0, *(match.end() for match in _SENTENCE_BREAK.finditer(text)), len(text)]
+    for start, end in pairwise(breaks):
+        kind = sentence_kind(text[start:end].strip("*_ ")) if end - start <= MAX_SHORT else None
+        at = bisect_right(starts, start) - 1
+        while kind and at < len(paragraph) and starts[at] < end:
+            covered[at] += min(end, starts[at + 1]) - max(start, starts[at])
+            if 2 * covered[at] >= len(paragraph[at].words):
+                kinds[at] = kinds[at] or kind
+            at += 1
+    return kinds

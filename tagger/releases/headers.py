@@ -80,10 +80,16 @@ class HeaderReader:
     def _certain(self) -> Iterator[Header]:
         position = 0
         while position < len(self.lines):
-            header = None if self.furniture[position] else self._prefixed(position) or self._around_fields(position)
+            header = self._prefixed(position) or (None if self._is_inside(position) else self._around_fields(position))
             if header and self._is_certain(header):
                 yield header
             position = max(position + 1, header.body if header else 0)
+
+    def _is_inside(self, position: int) -> bool:
+        """Whether the line is furniture, or inside a longer run of fields, where no header starts."""
+        if self.furniture[position]:
+            return True
+        return position > 0 and not self.furniture[position - 1] and read_field(self.lines[position - 1].words) is not None
 
     def _is_certain(self, header: Header) -> bool:
         states, separated = header.states, self._is_separated(header.first)
@@ -125,7 +131,7 @@ class HeaderReader:
         """A header whose title says what it is: `Press Releases: Title`."""
         words = self.lines[position].words
         prefix = _PREFIX.match(words)
-        if not prefix or not self.lines[position].is_titlelike or read_field(words):
+        if not prefix or self.furniture[position] or not self.lines[position].is_titlelike or read_field(words):
             return None
         title = self._title_from(position)
         fields, end = self._fields_from(title.stop)
@@ -159,7 +165,8 @@ class HeaderReader:
             summary = position - 1 if above.stop < position and not self.furniture[position - 1] else None
             return Header(above[0], end, above, fields, summary)
         words = self.lines[position].words
-        reads_as_office = fields[position].what == {"office"} and not is_signature(words)
+        read = read_field(words)
+        reads_as_office = read is not None and read.what == {"office"} and not is_signature(words)
         if reads_as_office and (not below or words.count(" ") > MAX_OFFICE_SPACES):
             return itself
         return below or Header(position, end, fields=fields)
@@ -233,7 +240,7 @@ class HeaderReader:
             if self.furniture[at] in (SHARING, BANNER) and at > position:
                 continue
             found = None if self.furniture[at] else self._field_at(at, above)
-            if not found or len(fields) > MAX_FIELDS and at > end:
+            if not found or len(fields) > MAX_FIELDS:
                 break
             fields[at], end, above = found, at + 1, found
         return fields, end

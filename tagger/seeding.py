@@ -16,6 +16,7 @@ from tagger.corpus import THEMES_FILE, read_seeds
 from tagger.documents import Document, Release, Unreadable
 from tagger.errors import InputError, OutputError
 from tagger.readers import DEFAULT_LIMIT, read_path
+from tagger.readers.jsonl import json_object
 from tagger.releases import Cut, cut
 from tagger.themes import load_cards
 
@@ -161,11 +162,14 @@ def _check_new(seeds: Path, added: Sequence[Added]) -> None:
 
 def _records(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = [line for line in path.read_bytes().splitlines() if line.strip()]
-        return msgspec.convert([msgspec.json.decode(line) for line in lines], list[dict[str, Any]])
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        return [json_object(line) for line in path.read_bytes().splitlines() if line.strip()]
+    except OSError as error:
         raise InputError(
-            f"{path} cannot be read as JSON lines ({error}). Give a file that `tagger seeds add` wrote."
+            f"{path} cannot be read ({error.strerror}). Give a file that `tagger seeds add` wrote."
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{path} cannot be read as JSON lines: it {error}. Give a file that `tagger seeds add` wrote."
         ) from error
 
 

@@ -315,11 +315,13 @@ def test_a_run_keeps_its_version(run: Run, models: Path, seeds: Path, source: Pa
     """When another version is promoted meanwhile, the stopped run goes on with the one it began with."""
     tagger = Tagger.load(Registry(models).live())
     rows, out = source / "rows.jsonl", tmp_path / "out.jsonl"
-    stopped(tagger, list(documents([rows])), str(rows), out)
+    stopped(tagger, list(documents([rows])), str(rows), out, 3)
     assert run("train", "--seeds", seeds, "--models", models)[0] == 0
     assert Registry(models).live_name() == "v0002"
     assert started_version(out) == "v0001"
-    assert run("archive", rows, "--out", out, "--models", models)[0] == 1
+    code, _, said = run("archive", rows, "--out", out, "--models", models)
+    assert (code, "2 documents were done before; going on." in said) == (1, True)
+    assert f"{out}: 5 documents tagged with v0001 in" in said
     assert {record["version"] for record in records(out)} == {"v0001"}
     assert run("archive", rows, "--out", out, "--models", models, "--overwrite")[0] == 1
     assert {record["version"] for record in records(out)} == {"v0002"}

@@ -194,6 +194,31 @@ Fact Sheet on the Harbour Initiative
 
 # # #
 """
+WHITE_HOUSE_LATER = """Readout of the President's Call with the President of Marland
+
+December 03, 2021
+•
+Statements and Releases
+
+{first}
+
+{second}
+
+###
+"""
+OLD_STATE = """U.S. DEPARTMENT OF STATE
+Office of the Spokesman
+
+For Immediate Release                    November 9, 1998
+
+Ferry Accident in Marland
+
+{first}
+
+{second}
+
+[end of document]
+"""
 JUSTICE = """JUSTICE NEWS
 
 Department of Justice
@@ -220,22 +245,91 @@ def day(text: str) -> str:
 
 
 PAGES = {
-    "gov.uk press release": (GOV_UK, "UK and Marland reopen the northern ferry", "2021-12-03",
-                             "Foreign, Commonwealth & Development Office and The Rt Hon Ada Penrose MP", "Press Release"),
-    "gov.uk speech": (GOV_UK_SPEECH, "Foreign Secretary's speech at the Kessing harbour festival", "2022-11-09",
-                      "Foreign, Commonwealth & Development Office", "Speech"),
-    "gov.uk news story": (GOV_UK_NEWS, "New harbour lights for Port Alder", "2023-06-14", "Department for Transport", "News Story"),
-    "United Nations": (UNITED_NATIONS, "Secretary-General, Opening Harbour Forum, Calls for Open Seas", "2021-12-03",
-                       "Secretary-General", "Press Release"),
-    "Canada": (CANADA, "Canada and Marland open a new chapter in harbour cooperation", "2021-12-03", "Global Affairs Canada", "News Release"),
-    "European Union": (EUROPEAN_UNION, "EU and Marland conclude talks on harbour safety", "2021-12-03", None, "Statement"),
-    "Australia": (AUSTRALIA, "Ferry link to Marland restored", "2021-12-03",
-                  "Senator the Hon Ruth Dunmore, Minister for Foreign Affairs", "Media Release"),
-    "Department of Defense": (DEFENSE, "Readout of Under Secretary Vale's Call With Marland's Defence Minister", "2021-12-03", None, None),
-    "White House": (WHITE_HOUSE, "Fact Sheet on the Harbour Initiative", "2021-12-03", "THE WHITE HOUSE, Office of the Press Secretary", None),
-    "Department of Justice": (JUSTICE, "Shipper Pleads Guilty to Dumping Oil Off Port Alder", "2021-12-03",
-                              "Department of Justice, Office of Public Affairs", None),
-}  # fmt: skip
+    "gov.uk press release": (
+        GOV_UK,
+        "UK and Marland reopen the northern ferry",
+        "2021-12-03",
+        "Foreign, Commonwealth & Development Office and The Rt Hon Ada Penrose MP",
+        "Press Release",
+    ),
+    "gov.uk speech": (
+        GOV_UK_SPEECH,
+        "Foreign Secretary's speech at the Kessing harbour festival",
+        "2022-11-09",
+        "Foreign, Commonwealth & Development Office",
+        "Speech",
+    ),
+    "gov.uk news story": (
+        GOV_UK_NEWS,
+        "New harbour lights for Port Alder",
+        "2023-06-14",
+        "Department for Transport",
+        "News Story",
+    ),
+    "United Nations": (
+        UNITED_NATIONS,
+        "Secretary-General, Opening Harbour Forum, Calls for Open Seas",
+        "2021-12-03",
+        "Secretary-General",
+        "Press Release",
+    ),
+    "Canada": (
+        CANADA,
+        "Canada and Marland open a new chapter in harbour cooperation",
+        "2021-12-03",
+        "Global Affairs Canada",
+        "News Release",
+    ),
+    "European Union": (
+        EUROPEAN_UNION,
+        "EU and Marland conclude talks on harbour safety",
+        "2021-12-03",
+        None,
+        "Statement",
+    ),
+    "Australia": (
+        AUSTRALIA,
+        "Ferry link to Marland restored",
+        "2021-12-03",
+        "Senator the Hon Ruth Dunmore, Minister for Foreign Affairs",
+        "Media Release",
+    ),
+    "Department of Defense": (
+        DEFENSE,
+        "Readout of Under Secretary Vale's Call With Marland's Defence Minister",
+        "2021-12-03",
+        None,
+        None,
+    ),
+    "White House": (
+        WHITE_HOUSE,
+        "Fact Sheet on the Harbour Initiative",
+        "2021-12-03",
+        "THE WHITE HOUSE, Office of the Press Secretary",
+        None,
+    ),
+    "White House, later": (
+        WHITE_HOUSE_LATER,
+        "Readout of the President's Call with the President of Marland",
+        "2021-12-03",
+        None,
+        "Statements and Releases",
+    ),
+    "State Department, 1998": (
+        OLD_STATE,
+        "Ferry Accident in Marland",
+        "1998-11-09",
+        "U.S. DEPARTMENT OF STATE, Office of the Spokesman",
+        None,
+    ),
+    "Department of Justice": (
+        JUSTICE,
+        "Shipper Pleads Guilty to Dumping Oil Off Port Alder",
+        "2021-12-03",
+        "Department of Justice, Office of Public Affairs",
+        None,
+    ),
+}
 
 
 def squeezed(text: str) -> str:
@@ -279,9 +373,9 @@ def check_release(page: str, release: Release) -> None:
 
 def as_records(path: Path) -> list[dict]:
     """The objects of a JSON Lines file."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        return [json.loads(line) for line in file]
+    data = path.read_bytes()
+    text = gzip.decompress(data) if path.suffix == ".gz" else data
+    return [json.loads(line) for line in text.decode("utf-8").split("\n") if line]
 
 
 def seed_page(name: str) -> str:
@@ -360,6 +454,8 @@ def test_pages_of_many_governments_are_read(name: str) -> None:
     ["Department of Defense", "Department of Defense", "Department of Defense"],
     ["White House", "White House"],
     ["Department of Justice", "Department of Justice"],
+    ["White House, later", "White House, later", "White House, later"],
+    ["State Department, 1998", "State Department, 1998"],
 ])  # fmt: skip
 def test_concatenated_pages_are_cut_apart(names: list[str]) -> None:
     """Pages of other governments put one after the other give one release each."""
@@ -390,7 +486,8 @@ def test_state_department_like_list_is_cut_without_separators() -> None:
 
 def test_markdown_headings_with_date_and_office_are_releases() -> None:
     """Two Markdown headings, each with its date and office, are two releases; their marks are no part of the title."""
-    item = "# {}\n\n**3 December 2021**\n\n*Ministry of Harbours*\n\n{} [More](https://harbours.example/a_b).\n\n## Costs\n\n{}\n\n"
+    header = "# {}\n\n**3 December 2021**\n\n*Ministry of Harbours*\n\n"
+    item = header + "{} [More](https://a.example/a_b).\n\n## Costs\n\n{}\n\n"
     page = item.format("Talks **Open**", HARBOUR, GRANT) + item.format("Talks Close", THANKS, GRANT)
     found = cut(page)
     check_invariants(page, found)
@@ -424,15 +521,27 @@ SECTIONS = "\n\n".join(
     )
 )
 TRANSCRIPT = "\n\n".join(
-    ["MODERATOR: Good morning, everyone.", f"SECRETARY PENROSE: {HARBOUR}", "QUESTION: Thank you. December 3?", "SECRETARY PENROSE: Yes."] * 5
+    [
+        "MODERATOR: Good morning, everyone.",
+        f"SECRETARY PENROSE: {HARBOUR}",
+        "QUESTION: Thank you. December 3?",
+        "SECRETARY PENROSE: Yes.",
+    ]
+    * 5
 )
-DATES = "\n\n".join(f"{event}\n{date} {year}" for year in range(2001, 2021) for event, date in (("Round of talks", "3 May"), ("Vote", "9 June")))
+DATES = "\n\n".join(
+    f"{event}\n{date} {year}"
+    for year in range(2001, 2021)
+    for event, date in (("Round of talks", "3 May"), ("Vote", "9 June"))
+)
 LETTER = f"Dear Minister,\n\n{HARBOUR}\n\nYours sincerely,\n\nAda Penrose\n\nSecretary of State\n\n3 December 2021"
-QUOTES = f"{HARBOUR}\n\n“The lights will burn again.”\n\n– Secretary Penrose, January 27, 2021\n\n“We count on every pilot.”\n\n– President Vale,\n\nMarch 11, 2021\n\n{GRANT}"
+QUOTES = "“The lights burn.”\n\n– Secretary Penrose, January 27, 2021\n\n“All.”\n\n– President Vale,\n\nMarch 11, 2021"
 HEAD = "Fact Sheet: The Northern Ferry\n\nMedia Note\n\nOffice of the Spokesperson\n\nDecember 3, 2021\n\n"
 
 
-@pytest.mark.parametrize("body", [SECTIONS, TRANSCRIPT, DATES, LETTER, QUOTES], ids=["sections", "transcript", "dates", "letter", "quotes"])
+@pytest.mark.parametrize(
+    "body", [SECTIONS, TRANSCRIPT, DATES, LETTER, QUOTES], ids=["sections", "transcript", "dates", "letter", "quotes"]
+)
 @pytest.mark.parametrize("head", ["", HEAD, "# The Northern Ferry\n\n"], ids=["no header", "header", "heading"])
 def test_a_body_is_not_cut(head: str, body: str) -> None:
     """Section headings, transcripts, lists of dates, letters and quotations inside one release do not cut it."""
@@ -470,7 +579,9 @@ Back to top
 """
 
 
-@pytest.mark.parametrize("page", ["", " \n\t\r\n\u00a0", FURNITURE, "---\n\n###\n"], ids=["empty", "spaces", "furniture", "rules"])
+@pytest.mark.parametrize(
+    "page", ["", " \n\t\r\n\u00a0", FURNITURE, "---\n\n###\n"], ids=["empty", "spaces", "furniture", "rules"]
+)
 def test_page_without_content_has_no_release(page: str) -> None:
     """An empty page, or one of furniture only, gives no release, and all of it is accounted for."""
     found = cut(page)
@@ -488,7 +599,9 @@ def test_headline_below_the_agency_name_is_no_release() -> None:
 
 def test_list_of_headlines_before_the_releases_is_no_release() -> None:
     """An index of titles with dates and offices, with no text below them, is not cut into releases."""
-    index = "".join(f"Talks in {place}\n\n3 Dec\n\nOffice of the Spokesperson\n\n" for place in ("Kessing", "Alder", "Vale"))
+    index = "".join(
+        f"Talks in {place}\n\n3 Dec\n\nOffice of the Spokesperson\n\n" for place in ("Kessing", "Alder", "Vale")
+    )
     found = cut(f"{index}Harbour Talks Conclude\n\n3 Dec\n\nOffice of the Spokesperson\n\n{HARBOUR}")
     assert [release.title for release in found.releases] == ["Harbour Talks Conclude"]
 
@@ -500,14 +613,22 @@ def test_contacts_markers_and_attribution_are_removed_by_kind() -> None:
     """What is no text inside a release is named: header, attribution, text markers, footer and contact."""
     page = (
         "Call with the Minister\n\n3 Dec\n\nOffice of the Spokesperson\n\n"
-        f"The below is attributable to Deputy Spokesperson Ida Brandt:\n\nBegin text:\n\n{HARBOUR}\n\nBack to top\n\n{GRANT}\n\n"
+        "The below is attributable to Deputy Spokesperson Ida Brandt:\n\nBegin text:\n\n"
+        f"{HARBOUR}\n\nBack to top\n\n{GRANT}\n\n"
         "*End text.*\n\nFor further information, please contact the press office at press@harbours.example."
     )
     release = cut(page).releases[0]
     check_release(page, release)
     assert release.text == f"{HARBOUR}\n\n{GRANT}"
     assert release.office == "Office of the Spokesperson (attributable to Deputy Spokesperson Ida Brandt)"
-    assert [removal.kind for removal in release.removed] == ["header", "attribution", "text_marker", "footer", "text_marker", "contact"]
+    assert [removal.kind for removal in release.removed] == [
+        "header",
+        "attribution",
+        "text_marker",
+        "footer",
+        "text_marker",
+        "contact",
+    ]
 
 
 def test_sentence_broken_by_a_page_break_is_made_whole() -> None:
@@ -520,14 +641,14 @@ def test_sentence_broken_by_a_page_break_is_made_whole() -> None:
 
 
 FOOTER = (
-    "The Office of Website Management, Bureau of Public Affairs, manages this site as a portal for information from the "
-    "U.S. State Department. External links to other Internet sites should not be construed as an endorsement of the views "
-    "or privacy policies contained therein."
+    "The Office of Website Management, Bureau of Public Affairs, manages this site as a portal for information from "
+    "the U.S. State Department. External links to other Internet sites should not be construed as an endorsement of "
+    "the views or privacy policies contained therein."
 )
 
 
 @pytest.mark.parametrize("width", [34, 60, 72])
-@pytest.mark.parametrize("start", [0, 60, 118])
+@pytest.mark.parametrize("start", [0, 54, 130])
 def test_damaged_footer_is_removed(start: int, width: int) -> None:
     """A footer cut at its start, wrapped in asterisks and broken over lines is still a footer."""
     words = f"*{FOOTER[start:]}*".split()
@@ -541,7 +662,18 @@ def test_damaged_footer_is_removed(start: int, width: int) -> None:
 
 def test_clean_never_cuts() -> None:
     """A page declared to be one document stays one, its header and footer taken off."""
-    page = "\n\n".join(["Harbour Talks", "3 Dec", "Office of the Spokesperson", HARBOUR, "Second Talks", "4 Dec", "Office of the Spokesperson", GRANT])
+    page = "\n\n".join(
+        [
+            "Harbour Talks",
+            "3 Dec",
+            "Office of the Spokesperson",
+            HARBOUR,
+            "Second Talks",
+            "4 Dec",
+            "Office of the Spokesperson",
+            GRANT,
+        ]
+    )
     assert len(cut(page).releases) == 2
     release = clean(f"{page}\n\n{FOOTER}")
     assert release is not None
@@ -577,7 +709,9 @@ def test_dates_of_many_forms_are_read(text: str, date: str | None) -> None:
     assert release.text == HARBOUR
 
 
-@pytest.mark.parametrize("text", ["31 February 2021", "February 30", "2021-13-01", "32 December", "0 May", "99/99/2021", "29 February 2021"])
+@pytest.mark.parametrize(
+    "text", ["31 February 2021", "February 30", "2021-13-01", "32 December", "0 May", "99/99/2021", "29 February 2021"]
+)
 def test_impossible_dates_are_none(text: str) -> None:
     """A day that no calendar has is no date."""
     assert find_date(text) is None
@@ -591,16 +725,21 @@ def test_dateline_gives_the_date() -> None:
 
 # Learned boilerplate
 
-NOTICE = "Readers of this harbour gazette may copy every notice in it as long as the gazette is named as where it came from."
+NOTICE = (
+    "Readers of this harbour gazette may copy every notice in it as long as the gazette is named as where it came from."
+)
 
 
 def greeting(country: int) -> str:
     """One of many greetings that share their formula but not their paragraph."""
-    return f"On behalf of the Government of Marland, I extend my best wishes to the people of Land{'abcdefghijklmn'[country]} on their day."
+    return (
+        "On behalf of the Government of Marland, I extend my best wishes "
+        f"to the people of Land{'abcdefghijklmn'[country]} on their day."
+    )
 
 
 def test_learned_paragraphs_are_removed_also_by_half() -> None:
-    """A paragraph that stands in many pages is learned, and half of it is recognised; a shared formula is not learned."""
+    """A paragraph that stands in many pages is learned, half of it is recognised; a shared formula is not learned."""
     learned = learn((f"page {number}", f"{greeting(number)}\n\n{NOTICE}") for number in range(12))
     page = f"Ferry Day\n\n{greeting(0)}\n\n{' '.join(NOTICE.split()[:12])}"
     assert NOTICE.split()[11] in cut(page).releases[0].text
@@ -631,7 +770,9 @@ def test_real_releases_alone_stay_whole() -> None:
     records = as_records(STATE)
     found = [cut(record["text"]).releases for record in records]
     assert sum(len(releases) == 1 for releases in found) > 0.99 * len(records)
-    titled = [squeezed(str(releases[0].title)) == squeezed(r["title"]) for r, releases in zip(records, found, strict=True)]
+    titled = [
+        squeezed(str(releases[0].title)) == squeezed(r["title"]) for r, releases in zip(records, found, strict=True)
+    ]
     assert sum(titled) > 0.99 * len(records)
 
 
@@ -641,7 +782,11 @@ def test_real_releases_alone_stay_whole() -> None:
 def test_real_releases_put_together_are_cut_apart(form: str, footer: str) -> None:
     """Real releases put together at random, with dates in several forms, are cut where they start."""
     rng = random.Random(7)
-    records = [record for record in as_records(STATE) if record["text"].startswith(f"{record['title']}\n\n{record['author']}\n\n")]
+    records = [
+        record
+        for record in as_records(STATE)
+        if record["text"].startswith(f"{record['title']}\n\n{record['author']}\n\n")
+    ]
     right = wrong = missed = 0
     for _ in range(25):
         page, starts = "", set()
@@ -659,12 +804,12 @@ def test_real_releases_put_together_are_cut_apart(form: str, footer: str) -> Non
 
 # Any text at all
 
-PIECES = st.sampled_from([
-    "\n", "\n\n", "\r\n\r\n", "\r", " ", "\u00a0", "\u202f", "\f", "\u2028", "\ufeff", "# ", "**", "*", "_", "[a](b)", "---", "###", "1. ",
-    "Press Releases: ", "Media Note", "Office of the Spokesperson", "Ada Penrose, Secretary of State", "3 Dec", "December 3, 2021", "31/02/2021",
-    "From:", "Published", "Begin text:", "End text.", "Contacts", "press@harbours.example", "Share", "Back to top", "Harbour Talks Conclude",
-    "U.S. Department of State", "FOR IMMEDIATE RELEASE", "SG/SM/21045", "The below is attributable to Ida Brandt:", HARBOUR, GRANT, FOOTER,
-])  # fmt: skip
+SPACES = ["\n", "\n\n", "\r\n\r\n", "\r", " ", "\u00a0", "\u202f", "\f", "\u2028", "\ufeff", "\u200e", "İ"]
+MARKUP = ["# ", "**", "*", "_", "[a](b)", "---", "###", "1. "]
+HEADERS = """Press Releases: |Media Note|Office of the Spokesperson|Ada Penrose, Secretary of State|3 Dec|From:
+December 3, 2021|31/02/2021|Published|FOR IMMEDIATE RELEASE|SG/SM/21045|Begin text:|End text.|Contacts|Share|Back to top
+The below is attributable to Ida Brandt:|press@harbours.example|Harbour Talks Conclude|U.S. Department of State"""
+PIECES = st.sampled_from([*SPACES, *MARKUP, *re.split(r"[|\n]", HEADERS), HARBOUR, GRANT, FOOTER])
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -687,7 +832,20 @@ def test_found_dates_exist(text: str) -> None:
         datetime.date.fromisoformat(found.date.replace("--", "2000-"))
 
 
-@pytest.mark.parametrize("line", ["\n", "Office of the Spokesperson\n", "3 December 2021\n\n", f"{HARBOUR} ", "Media Note ", "*a ", "[", "[a](", "A > "])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\n",
+        "Office of the Spokesperson\n",
+        "3 December 2021\n\n",
+        f"{HARBOUR} ",
+        "Media Note ",
+        "*a ",
+        "[",
+        "[a](",
+        "A > ",
+    ],
+)
 def test_large_repetitive_pages_are_cut(line: str) -> None:
     """A page of one repeated piece, megabytes long, is no trouble."""
     page = line * (2_000_000 // len(line))

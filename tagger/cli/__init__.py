@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
@@ -12,6 +13,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     from tagger.cli.commands import app
     from tagger.errors import OptionError, TaggerError
 
+    _replace_closed_streams()
     try:
         code = int(app(tokens, result_action="return_value") or 0)
         sys.stdout.flush()
@@ -27,6 +29,13 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except OSError as error:
         # What this machine refuses, such as a folder that may not be read; the error names it.
         return _fail(str(error), 1)
+
+
+def _replace_closed_streams() -> None:
+    """Let what was closed before the start, as by `>&-`, read and write nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (open until the process ends)
 
 
 def _fail(message: str, code: int) -> int:

@@ -28,6 +28,7 @@ app = App(
     """,
     version_flags=["--version"],
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 app.command(seeds_app)
 app.command(models_app)
@@ -175,10 +176,16 @@ def archive(
     from tagger.readers import documents
 
     check_inputs(inputs, "tagger archive pages/ --out tags.jsonl")
-    tagger = load_tagger(models, model or (None if overwrite else started_version(out)))
+    tagger = load_tagger(models, started_version(out) if model is None and not overwrite else model)
     with ProgressLine() as line:
         progress = DocumentProgress(line, _estimate(inputs) if line.redraws else 0)
-        done = tag_archive(documents(inputs), inputs, out, tagger, split=split, overwrite=overwrite, progress=progress)
+        try:
+            done = tag_archive(
+                documents(inputs), inputs, out, tagger, split=split, overwrite=overwrite, progress=progress
+            )
+        except KeyboardInterrupt:
+            say("Give the same command again to go on from here.")
+            raise
     failures = f"; {done.failed:,} could not be read, see their records" if done.failed else ""
     say(f"{out}: {done.documents:,} documents tagged with {tagger.version} in {duration(line.seconds)}{failures}.")
     return 1 if done.failed else 0

@@ -32,7 +32,8 @@ class Line(NamedTuple):
     """One line that holds more than spaces; `start..end` are page offsets without the spaces around it.
 
     `words` is what a reader sees: no Markdown marks, single spaces; of a very long line only the opening.
-    `level` is that of a Markdown heading, or 0; `is_ended` tells that it ends as a sentence does. Lines of one `paragraph` have no empty line between them.
+    `level` is that of a Markdown heading, or 0. Lines of one `paragraph` have no empty line between them.
+    `is_ended` tells that the line ends as a sentence does.
     """
 
     start: int
@@ -64,7 +65,7 @@ class Line(NamedTuple):
         words = self.words
         return (
             1 < len(words) <= MAX_TITLE
-            and (not self.is_ended or words.endswith(("?", "!")) and not _TWO_SENTENCES.search(words))
+            and (not self.is_ended or (words.endswith(("?", "!")) and not _TWO_SENTENCES.search(words)))
             and not words.endswith((",", "–", "—"))
             and not words[0].islower()
             and not self.is_list_item
@@ -110,6 +111,8 @@ def heading_marks(page: str, start: int, end: int) -> list[tuple[int, int]]:
 
 def inline_marks(page: str, start: int, end: int) -> list[tuple[int, int]]:
     """Return where the Markdown marks of emphasis and links stand, in order."""
+    if all(page.find(mark, start, end) < 0 for mark in ("*", "_", "](")):
+        return []
     found = []
     for match in _INLINE.finditer(page, start, end):
         inner_start, inner_end = next(match.span(name) for name in ("link", "starred", "barred") if match[name])

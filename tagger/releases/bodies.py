@@ -77,8 +77,8 @@ def _joint(above: Line | None, line: Line) -> str:
         return ""
     together = above.paragraph == line.paragraph
     ended = above.is_ended or above.level or line.level or line.is_list_item
-    lower = line.words[0].islower()
+    lower = line.words[:1].islower()
     length = above.end - above.start
-    if not ended and (lower and (together or length >= SHORT_LINE) or together and length >= LONG_LINE):
+    if not ended and ((lower and (together or length >= SHORT_LINE)) or (together and length >= LONG_LINE)):
         return " "
     return "\n" if together else "\n\n"

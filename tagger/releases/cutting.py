@@ -165,7 +165,7 @@ class _Section:
             if paragraph_end == self.end or line.paragraph != self.lines[position + 1].paragraph:
                 words, paragraph_end = "", position + 1
             words = f"{line.words} {words}".strip()
-            if is_contact_heading(line.words) or first_contact <= paragraph_end and is_contact(words):
+            if is_contact_heading(line.words) or (first_contact <= paragraph_end and is_contact(words)):
                 first_contact = position
             elif line.is_prose and (not position or self.lines[position - 1].paragraph != line.paragraph):
                 break

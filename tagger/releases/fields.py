@@ -9,107 +9,121 @@ from functools import lru_cache
 
 from tagger.documents import DatePrecision
 from tagger.releases.dates import find_date
+from tagger.releases.patterns import one_of
 
 MAX_FIELD = 250
 
 KINDS = (
-    "Media Note", "Media Advisory", "Media Release", "Media Statement", "Press Statement", "Press Release", "Press Briefing",
-    "Press Conference", "Press Advisory", "Press Availability", "Press Communiqué", "Press Notice", "Press Remarks",
-    "News Release", "News Story", "News Article", "News Conference", "Notice to the Press", "Notice to the Media", "Notice to Editors",
-    "Readout", "Fact Sheet", "Factsheet", "Backgrounder", "Remarks", "Opening Remarks", "Statement", "Joint Statement",
-    "Joint Press Release", "Joint Media Release", "Joint News Release", "Joint Media Statement", "Joint Press Statement", "Joint Communiqué", "Communiqué", "Joint Declaration", "Declaration",
-    "Speech", "Transcript", "Interview", "Op-Ed", "Authored Article", "Special Briefing", "Briefing", "Daily Press Briefing",
-    "Department Press Briefing", "Daily News", "Public Schedule", "Taken Question", "Question Taken", "Press Guidance",
-    "Oral Statement to Parliament", "Written Statement to Parliament", "Written Statement", "Oral Statement", "Announcement",
-    "Statements and Releases", "Statements and Messages", "Statement by the Spokesperson", "Statement to the Media", "Briefing Room",
-    "Questions and Answers", "Proclamation", "Presidential Action", "Executive Order", "Memorandum", "Letter", "Travel Advisory",
-    "Newsletter", "Correspondence", "Government Response", "Guidance", "Policy Paper", "Ministerial Statement", "Parliamentary Statement",
+    "Media Note", "Media Advisory", "Media Release", "Media Statement", "Press Statement", "Press Release",
+    "Press Briefing", "Press Conference", "Press Advisory", "Press Availability", "Press Communiqué", "Press Notice",
+    "Press Remarks", "News Release", "News Story", "News Article", "News Conference", "Notice to the Press",
+    "Notice to the Media", "Notice to Editors", "Readout", "Fact Sheet", "Factsheet", "Backgrounder", "Remarks",
+    "Opening Remarks", "Statement", "Joint Statement", "Joint Press Release", "Joint Media Release",
+    "Joint News Release", "Joint Media Statement", "Joint Press Statement", "Joint Communiqué", "Communiqué",
+    "Joint Declaration", "Declaration", "Speech", "Transcript", "Interview", "Op-Ed", "Authored Article",
+    "Special Briefing", "Briefing", "Daily Press Briefing", "Department Press Briefing", "Daily News",
+    "Public Schedule", "Taken Question", "Question Taken", "Press Guidance", "Oral Statement to Parliament",
+    "Written Statement to Parliament", "Written Statement", "Oral Statement", "Announcement",
+    "Statements and Releases", "Statements and Messages", "Statement by the Spokesperson", "Statement to the Media",
+    "Briefing Room", "Questions and Answers", "Proclamation", "Presidential Action", "Executive Order", "Memorandum",
+    "Letter", "Travel Advisory", "Newsletter", "Correspondence", "Government Response", "Guidance", "Policy Paper",
+    "Ministerial Statement", "Parliamentary Statement",
 )  # fmt: skip
 
-# Labels of header lines, and what their value is ("" for one that is of no use).
+# Labels of header lines by what their value is ("" for one that is of no use).
 LABELS = {
-    "office": r"from|by|author\(?s?\)?|speakers?|issued by|released by|delivered by|organi[sz]ation|department|ministers?|source|office",
-    "date": r"published(?: on)?|first published|date(?: of (?:release|issue|publication))?|posted(?: on)?|released(?: on)?|issued(?: on)?"
-            r"|release date|publication date|publish date|delivered on|for immediate release|for release(?: on)?",
+    "office": r"from|by|author\(?s?\)?|speakers?|(?:issued|released|delivered) by|organi[sz]ation|department|ministers?"
+    r"|source|office",
+    "date": r"published(?: on)?|first published|date(?: of (?:release|issue|publication))?|posted(?: on)?"
+    r"|released(?: on)?|issued(?: on)?|(?:release|publication|publish) date|delivered on"
+    r"|for immediate release|for release(?: on)?",
     "updated": r"(?:last |page )?updated(?: on)?|(?:date |last )modified",
     "kind": r"(?:document |news |content |release )?type",
-    "": r"location|place|venue|part of|subject area|related to|applies to|reference|ref|prn|no|release (?:no|number)|media contact",
-}  # fmt: skip
+    "": r"location|place|venue|part of|subject area|related to|applies to|reference|ref|prn|no|release (?:no|number)",
+}
 
 _ROLE = (
-    r"Spokes(?:person|man|woman)|Secretary(?:[- ]General)?|Minister|President|Ambassador|Envoy|Director(?:[- ]General)?|Coordinator|Counsell?or"
-    r"|Commissioner|Chair(?:man|woman|person)?|Administrator|Representative|Chief|Governor|Attorney General|Prosecutor|Chancellor|Premier"
-    r"|Chargé d['’]Affaires|Advis[eo]r|Undersecretary|Inspector General|Deputy|Treasurer|Senator|Official|General|Admiral|Mayor|Principal"
+    r"(?:Spokes(?:person|man|woman)|Secretary(?:[- ]General)?|Minister|President|Ambassador|Envoy|Coordinator"
+    r"|Director(?:[- ]General)?|Counsell?or|Commissioner|Chair(?:man|woman|person)?|Administrator|Representative"
+    r"|Chief|Governor|Attorney General|Prosecutor|Chancellor|Premier|Chargé d['’]Affaires|Advis[eo]r|Undersecretary"
+    r"|Inspector General|Deputy|Treasurer|Senator|Official|General|Admiral|Mayor|Principal)"
 )
 _RANK = (
-    r"(?:Acting|Deputy|Assistant|Associate|Principal|Senior|Special|Presidential|Department|State|Under|Vice|Foreign|Prime|First|Chief|Press|"
-    r"Permanent|High|Executive|Home|Defen[cs]e|Trade|Health|Federal|UK|U\.?S\.?|UN|EU|NATO|National|The|Parliamentary|Cabinet|Lead|Global|\w+(?:ian|ish|ese|can|ch))"
+    r"(?:Acting|Deputy|Assistant|Associate|Principal|Senior|Special|Presidential|Department|State|Under|Vice|Foreign|Prime"
+    r"|First|Chief|Press|Permanent|High|Executive|Home|Defen[cs]e|Trade|Health|Federal|UK|U\.?S\.?|UN|EU|NATO|National|The"
+    r"|Parliamentary|Cabinet|Lead|Global|\w+(?:ian|ish|ese|can|ch))"
 )
-_WORD = r"[A-Z0-9ÀÁÂÄÅÇÉÈÖØŠŽ&][\w.'’&()/-]*"
+_BODY = (
+    r"(?:Office|Bureau|Department|Ministry|Embassy|Mission|Delegation|Directorate|Secretariat|Agency|Consulate|Service"
+    r"|Division|Command|Cabinet|Team)"
+)
+_COUNCIL = r"(?:Council|Commission|Government|Committee|Parliament)"
+_WORD = r"[A-Z0-9À-ÖØ-ÞĀ-Ž&][\w.'’&()/-]*"
 _SMALL = r"(?:of|for|the|and|de|la|le|du|van|von|der|den|bin|al|el|on|to|d['’]|[&+–—-])"
 _NAME = rf"(?:{_WORD}|“\w+”)(?: (?:{_WORD}|de|la|van|von|der|den|bin|al|el|dos|da|di|ter)){{1,5}}"
 _PHRASE = rf"(?:{_WORD}|{_SMALL}),?(?: (?:{_WORD}|{_SMALL}),?){{0,25}}"
-_BODY = r"Office|Bureau|Department|Ministry|Embassy|Mission|Delegation|Directorate|Secretariat|Agency|Consulate|Service|Division|Command|Cabinet"
-_ROLE_LINE = rf"(?:{_RANK} )*(?:{_ROLE})\b(?:,? {_PHRASE})?"
+_MORE = rf"(?:,? {_PHRASE})?"
+_ROLE_LINE = rf"(?:{_RANK} )*{_ROLE}\b{_MORE}"
+_LONG_ROLE = rf"{_ROLE}(?=[A-Z]|\b)(?:{_PHRASE})?{_MORE}"
+_HONOURS = r"(?:(?:Jr\.|Sr\.|MP|PC|QC|KC), )?"
 _SIGNATURES = (
     re.compile(rf"(?:The )?(?:(?:Press|Public|Executive) )?(?:Office|Bureau) (?:of|for) {_PHRASE}"),
+    re.compile(rf"{_NAME} ?, {_HONOURS}(?:(?:{_WORD}|{_SMALL}),? ){{0,8}}{_LONG_ROLE}"),
+    re.compile(rf"(?:The )?(?:Rt\.? )?(?:Senator )?(?:the )?Hon(?:\.|ou?rable)? {_NAME}{_MORE}"),
+)
+_OFFICES = (
+    *_SIGNATURES,
+    re.compile(rf"(?:The )?(?:(?:{_RANK}|Public) )?(?:{_BODY}|{_COUNCIL}) (?:of|for|on|to) {_PHRASE}"),
     re.compile(
-        rf"{_NAME} ?, (?:(?:Jr\.|Sr\.|MP|PC|QC|KC), )?(?:(?:{_WORD}|{_SMALL}),? ){{0,8}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?"
+        rf"(?:{_WORD},? (?:{_SMALL} )?){{0,8}}(?:{_BODY}|{_COUNCIL}|Authority|Treasury|Canada)(?: and {_PHRASE})?"
     ),
-    re.compile(rf"(?:The )?(?:Rt\.? )?(?:Senator )?(?:the )?Hon(?:\.|ou?rable)? {_NAME}(?:,? {_PHRASE})?"),
+    re.compile(r"(?:THE|The) (?:WHITE HOUSE|White House)|United Nations|NATO|10 Downing Street"),
+    re.compile(rf"(?:Prime Minister|President|Governor|Mayor|Spokesperson)['’]s Office{_MORE}"),
+    re.compile(_ROLE_LINE),
 )
-_OFFICES = _SIGNATURES + tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"(?:The )?(?:(?:{_RANK}|Public|Permanent) )?(?:{_BODY}|Council|Commission|Government|Committee|Parliament) (?:of|for|on|to) {_PHRASE}",
-        rf"(?:{_WORD},? (?:{_SMALL} )?){{0,8}}(?:{_BODY}|Council|Commission|Authority|Treasury|Parliament|Affairs Canada|Canada)(?: and {_PHRASE})?",
-        r"(?:THE WHITE HOUSE|The White House|GOV\.UK|United Nations|NATO|10 Downing Street)",
-        rf"(?:Prime Minister|President|Governor|Mayor|Spokesperson)['’]s Office(?:,? {_PHRASE})?",
-        _ROLE_LINE,
-    )
-)
-_SPEAKER = re.compile(rf"(?:(?:{_WORD}|{_SMALL}),? ){{0,12}}(?:{_ROLE})(?=[A-Z]|\b)(?:{_PHRASE})?(?:,? {_PHRASE})?")
+_SPEAKER = re.compile(rf"(?:(?:{_WORD}|{_SMALL}),? ){{0,12}}{_LONG_ROLE}")
+_SMALL_WORDS = re.compile(r"(?<= )(?:Of|For|The|And|On|To)\b")
 _NO_OFFICE = re.compile(
-    r"['’]s (?!Office)|s['’] | (?:at|in|with|by|from|as|after|into|will|is|are|has|have|over|his|her|their|our|this|that|we)\b"
-    r"| (?:To|At|With|By|In|From|Meets|Meeting|Calls?|Travels?|Visits?|Remarks|Statement|Readout|Hosts?|Announces?|Launche?s?|Welcomes?)\b",
+    r"['’]s (?!Office)|s['’] "
+    r"| (?:at|in|with|by|from|as|after|into|will|is|are|has|have|over|his|her|their|our|this|that|we)\b"
+    r"| (?:To|At|With|By|In|From|Remarks|Statement|Readout)\b"
+    r"| (?:Meet|Call|Travel|Visit|Host|Announce|Launch|Welcome)(?:e?s|ing)?\b",
 )
-_PLACE = re.compile(
-    rf"{_WORD}(?: {_WORD}| of| and| the){{0,4}},? (?:D\.?C\.?|{_WORD}(?: {_WORD}| of| and| the){{0,3}})|"
-    r"(?:Via|via|VIA) \w+(?: \w+)?|Virtual(?: Event)?|"
-    r"[A-ZÀ-Ý][\w'’-]+(?:,? [A-ZÀ-Ý][\w.'’-]*){0,4}",
-)
-_KNOWN_PLACE = re.compile(
-    r"[A-ZÀ-Ý][\w.'’-]*(?: (?:of |de )?[A-ZÀ-Ý][\w.'’-]*){0,3}, [A-ZÀ-Ý][\w.'’-]*(?: (?:and |of )?[A-ZÀ-Ý][\w.'’-]*){0,3}"
-    r"|(?:Via|VIA) \w+(?: \w+)?|Virtual(?: Event)?|Washington,? D\.?C\.?"
-    r"|(?i:washington|new york|brussels|strasbourg|luxembourg|geneva|vienna|london|ottawa|canberra|wellington|paris|berlin|rome|tokyo|jerusalem)",
-)
+_PLACE = re.compile(rf"{_WORD}(?:,? (?:{_WORD}|of|and|the|de)){{0,4}}")
+_CAPITAL = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w.'’-]*"
+_KNOWN_PLACE = one_of(rf"""
+    {_CAPITAL}( (of |de )?{_CAPITAL}){{0,3}}, {_CAPITAL}( (and |of )?{_CAPITAL}){{0,3}}
+    (Via|VIA) \w+( \w+)?|Virtual( Event)?|Washington,? D\.?C\.?
+    (?i:washington|new york|brussels|strasbourg|luxembourg|geneva|vienna|london|ottawa|canberra|wellington)
+    (?i:paris|berlin|rome|tokyo|jerusalem)
+""")
 _VENUE = re.compile(
-    r"(?:[A-ZÀ-Ý0-9][\w.'’&-]*|of|the|de|and) ?(?:.{0,60}\b)?(?:Room|Hotel|Cent(?:er|re)|Headquarters|Palace|Residence|Embassy|Auditorium|House|Hall"
-    r"|Airport|Building|Museum|Chancellery|University|Ministry(?: of .{3,30})?|Briefing Room)\b.{0,30}"
+    rf"(?:{_CAPITAL}|\d+|of|the|de|and) ?(?:.{{0,60}}\b)?(?:Room|Hotel|Cent(?:er|re)|Headquarters|Palace|Residence"
+    r"|Embassy|Auditorium|House|Hall|Airport|Building|Museum|Chancellery|University|Ministry(?: of .{3,30})?)\b.{0,30}"
 )
-_TIME = re.compile(
-    r"\(?\d{1,2}[:.h]\d\d ?(?:[ap]\.?m\.?)?(?: ?\(?(?:[A-Z]{2,4}|local time)\)?)?\)?|\d{1,2} ?[ap]\.?m\.?(?: [A-Z]{2,4})?|\([^()]{2,40}\)"
-    r"|as (?:prepared|delivered)(?: for delivery)?",
-    re.IGNORECASE,
+_TIME = one_of(
+    r"""
+    \(?\d{1,2}[:.h]\d\d ?([ap]\.?m\.?)?( ?\(?([A-Z]{2,4}|local time)\)?)?\)?
+    \d{1,2} ?[ap]\.?m\.?( [A-Z]{2,4})?
+    \([^()]{2,40}\)|as (prepared|delivered)( for delivery)?
+    """,
+    ignore_case=True,
 )
 _MARKER = re.compile(
     r"(?:for )?(?:immediate|general|public) release|embargoed (?:until|for)\b.{0,60}|for release .{0,60}", re.IGNORECASE
 )
 _REFERENCE = re.compile(
-    r"[A-Z]{1,12}(?:/[A-Z0-9.()-]{1,20}){1,5}|\d{1,5}/\d{2,4}(?: (?:PR|EN))?|(?:No|Nr|Ref|PRN|Release|PR|JP)[.:#]*(?: No\.?)? ?[\w/-]*\d[\w/-]*"
+    r"[A-Z]{1,12}(?:/[A-Z0-9.()-]{1,20}){1,5}|\d{1,5}/\d{2,4}(?: (?:PR|EN))?"
+    r"|(?:No|Nr|Ref|PRN|Release|PR|JP)[.:#]*(?: No\.?)? ?[\w/-]*\d[\w/-]*"
 )
 _WEEKDAY = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|tues?|wed|thurs?|fri|sat|sun)\.?)\b,?", re.IGNORECASE
 )
 _MARKS = ",–—|•·:;()-"
 _SEPARATOR = re.compile(r"\s*[|•·;]\s*|\s+[–—-]+\s+")
+_BEFORE_DATE = r"|\s+(?=\d|\w{3,9}\.? \d)"
 _LABELS = tuple(
-    (
-        what,
-        re.compile(
-            rf"(?:{label})(?:\s*:\s*|$" + (r"|\s+(?=\d|\w{3,9}\.? \d))" if "date" in what else ")"), re.IGNORECASE
-        ),
-    )
+    (what, re.compile(rf"(?:{label})(?:\s*:\s*|${_BEFORE_DATE if what in ('date', 'updated') else ''})", re.IGNORECASE))
     for what, label in LABELS.items()
 )
 _KIND_WORDS = {kind.lower(): kind for kind in KINDS} | {f"{kind.lower()}s": kind for kind in KINDS}
@@ -170,7 +184,8 @@ def _labelled(what: str, label: str, value: str) -> Field | None:
         alone = label.endswith(":") or label.lower() in _LABELS_WITHOUT_COLON
         return Field(frozenset({"label"}), awaits=what) if alone else None
     field = _VALUES[what](value)
-    return field and Field(field.what | {"label"}, field.date, field.precision, field.office, field.kind)
+    opens = {"label", "marker"} if label.lower().startswith("for ") else {"label"}
+    return field and Field(field.what | opens, field.date, field.precision, field.office, field.kind)
 
 
 def _date_value(value: str) -> Field | None:
@@ -239,7 +254,7 @@ def _read_part(part: str, any_place: bool, what: set[str], stated: dict[str, str
         what.add("marker")
     elif _REFERENCE.fullmatch(part):
         what.add("reference")
-    elif _TIME.fullmatch(part) or _KNOWN_PLACE.fullmatch(part) and not is_office(part):
+    elif _TIME.fullmatch(part) or (_KNOWN_PLACE.fullmatch(part) and not is_office(part)):
         what.add("place")
     elif is_office(part):
         stated["office"] = f"{stated['office']}, {part}" if "office" in stated else part
@@ -260,6 +275,8 @@ def is_office(words: str) -> bool:
     >>> is_office("Ned Price, Department Spokesperson"), is_office("Secretary Blinken's Call")
     (True, False)
     """
+    if words.isupper():
+        words = _SMALL_WORDS.sub(lambda match: match[0].lower(), words.title())
     if len(words) > MAX_FIELD or _NO_OFFICE.search(words):
         return False
     return any(pattern.fullmatch(words) for pattern in _OFFICES)

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from tagger.releases.blocks import MAX_TITLE, Line
-from tagger.releases.fields import Field, is_further_speaker, is_name, is_role, is_signature, is_venue, read_field, read_value
+from tagger.releases.fields import (
+    Field,
+    is_further_speaker,
+    is_name,
+    is_role,
+    is_signature,
+    is_venue,
+    read_field,
+    read_value,
+)
 from tagger.releases.furniture import BANNER, SHARING, is_agency_name
 from tagger.releases.markers import attributed_to, follows_text, is_end_marker, is_text_marker
 
@@ -89,21 +98,23 @@ class HeaderReader:
         """Whether the line is furniture, or inside a longer run of fields, where no header starts."""
         if self.furniture[position]:
             return True
-        return position > 0 and not self.furniture[position - 1] and read_field(self.lines[position - 1].words) is not None
+        return (
+            position > 0 and not self.furniture[position - 1] and read_field(self.lines[position - 1].words) is not None
+        )
 
     def _is_certain(self, header: Header) -> bool:
         states, separated = header.states, self._is_separated(header.first)
         dated = "date" in states
         if not header.title:
             return dated and separated and bool(states & _ISSUER)
-        if dated and states & _ISSUER or {"kind", "office"} <= states:
+        if (dated and states & _ISSUER) or {"kind", "office"} <= states:
             return True
         if self._is_signed(header):
             return True
         prefix = _PREFIX.match(self.lines[header.title[0]].words)
         if separated:
             return bool(prefix or states & {"date", *_ISSUER})
-        return bool(prefix and (prefix[2] or states)) or dated and self.lines[header.title[0]].level == 1
+        return bool(prefix and (prefix[2] or states)) or (dated and self.lines[header.title[0]].level == 1)
 
     def _is_separated(self, first: int) -> bool:
         """Whether furniture, a rule or the end of a quoted text stands right before the line."""
@@ -133,7 +144,7 @@ class HeaderReader:
         prefix = _PREFIX.match(words)
         if not prefix or self.furniture[position] or not self.lines[position].is_titlelike or read_field(words):
             return None
-        title = self._title_from(position)
+        title = self._title_from(position) or range(position, position + 1)
         fields, end = self._fields_from(title.stop)
         return Header(position, end, title, fields)
 
@@ -166,7 +177,9 @@ class HeaderReader:
             return Header(above[0], end, above, fields, summary)
         words = self.lines[position].words
         read = read_field(words)
-        reads_as_office = read is not None and read.what == {"office"} and not is_signature(words)
+        reads_as_office = (
+            read is not None and read.what == {"office"} and not is_signature(words) and not is_agency_name(words)
+        )
         if reads_as_office and (not below or words.count(" ") > MAX_OFFICE_SPACES):
             return itself
         return below or Header(position, end, fields=fields)
@@ -259,7 +272,9 @@ class HeaderReader:
             return Field(frozenset({"office"}), office=words)
         if above and "office" in above.what and is_further_speaker(words):
             return Field(frozenset({"office"}), office=words)
-        if is_venue(words) and (above and above.what == {"place"} or above and below and below.what == {"place"}):
+        if above and "@" in words and " " not in words:
+            return Field(frozenset({"place"}))
+        if is_venue(words) and ((above and above.what == {"place"}) or (above and below and below.what == {"place"})):
             return Field(frozenset({"place"}))
         return None
 

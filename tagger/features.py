@@ -6,9 +6,9 @@ read once for many fits). The analyzers below are all the `TfidfVectorizer`s kno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -107,54 +107,64 @@ class WordBlocks(TransformerMixin, BaseEstimator):
         return sp.hstack([self.weights_[name] * block for name, block in blocks.items()], format="csr")
 
 
-class CardTerms(TransformerMixin, BaseEstimator):
+class CardCounts(NamedTuple):
+    """How often each card term stands in each text, and in its lead: two (n_texts, n_terms)."""
+
+    whole: sp.csr_matrix
+    lead: sp.csr_matrix
+
+    def of(self, rows: NDArray[np.intp]) -> CardCounts:
+        """Return the counts of some of the texts."""
+        return CardCounts(self.whole[rows], self.lead[rows])
+
+
+class CardTerms:
     """How much a text speaks in the words of each theme's card.
 
-    Terms are runs of one to three tokens, digits as they stand (5G, Section 301). After `fit`, `terms_` lists
-    the matched terms, `idf_` their idf over the labelled texts (also of terms no text holds) and
-    `card_weights_` what each term counts for each theme, (n_terms, n_themes).
+    Terms are runs of one to three tokens, digits as they stand (5G, Section 301). `terms` lists them, and
+    `weights`, (n_terms, n_themes), says what each counts for each theme. After `fit`, `idf_` holds their idf
+    over the labelled texts (also of terms no text holds).
     """
 
     def __init__(self, cards: Sequence[ThemeCard]) -> None:
         self.cards = cards
+        weights = card_term_weights(cards)
+        self.terms = sorted({term for of_theme in weights for term in of_theme})
+        self.weights = np.array([[of_theme.get(term, 0.0) for of_theme in weights] for term in self.terms])
+        self.weights = self.weights.reshape(len(self.terms), len(cards))
+        self._starts = dict.fromkeys(term.partition(" ")[0] for term in self.terms)
 
-    def fit(self, texts: Texts, y: object = None) -> Self:  # noqa: ARG002
-        """Read the cards; learn idf from texts."""
-        weights = card_term_weights(self.cards)
-        self.terms_ = sorted({term for of_theme in weights for term in of_theme})
-        columns = {term: column for column, term in enumerate(self.terms_)}
-        self.card_weights_ = np.zeros((len(self.terms_), len(self.cards)))
-        for theme, of_theme in enumerate(weights):
-            for term, weight in of_theme.items():
-                self.card_weights_[columns[term], theme] = weight
-        self.starts_ = {term.split()[0]: True for term in self.terms_}
-        document_frequency = self._counts(texts, lead=False).getnnz(axis=0)
-        self.idf_ = np.log((1 + len(texts)) / (1 + document_frequency)) + 1
+    def count(self, texts: Texts) -> CardCounts:
+        """Count the terms in texts; this needs no fit."""
+        return CardCounts(self._count(texts, self._terms), self._count(texts, self._lead_terms))
+
+    def fit(self, counts: CardCounts) -> Self:
+        """Learn idf from the counts of the labelled texts."""
+        n_texts = counts.whole.shape[0]
+        self.idf_ = np.log((1 + n_texts) / (1 + counts.whole.getnnz(axis=0))) + 1
         return self
 
-    def transform(self, texts: Texts, word_norms: NDArray[np.float64] | None = None) -> sp.csr_matrix:
-        """Return each text's term values, (n_texts, n_terms), divided by `word_norms` (n_texts,) where given."""
-        values = self._values(texts, lead=False) + CARD_LEAD_WEIGHT * self._values(texts, lead=True)
-        scale = np.ones(len(texts)) if word_norms is None else 1 / word_norms
-        return sp.csr_matrix(sp.diags_array(scale) @ values)
+    def scores(self, counts: CardCounts, word_norms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the card scores, (n_texts, n_themes): weighted term values over the norm of each text's word block."""
+        values = self._values(counts.whole) + CARD_LEAD_WEIGHT * self._values(counts.lead)
+        return np.asarray((values @ self.weights) / word_norms[:, None])
 
-    def _values(self, texts: Texts, *, lead: bool) -> sp.csr_matrix:
-        counts = self._counts(texts, lead=lead).astype(np.float64)
-        counts.data = 1 + np.log(counts.data)
-        return sp.csr_matrix(counts.multiply(self.idf_))
+    def _values(self, counts: sp.csr_matrix) -> sp.csr_matrix:
+        values = counts.astype(np.float64)
+        values.data = 1 + np.log(values.data)
+        return sp.csr_matrix(values.multiply(self.idf_))
 
-    def _counts(self, texts: Texts, *, lead: bool) -> sp.csr_matrix:
-        if not self.terms_:
+    def _count(self, texts: Texts, analyzer: Callable[[str | Tokens], list[str]]) -> sp.csr_matrix:
+        if not self.terms:
             return sp.csr_matrix((len(texts), 0))
-        analyzer = self._lead_terms if lead else self._terms
-        return CountVectorizer(analyzer=analyzer, vocabulary=self.terms_).transform(texts)
+        return CountVectorizer(analyzer=analyzer, vocabulary=self.terms).transform(texts)
 
     def _terms(self, text: str | Tokens) -> list[str]:
-        return [term for term, _, _ in candidate_terms(read(text).raw, self.starts_)]
+        return [term for term, _, _ in candidate_terms(read(text).raw, self._starts)]
 
     def _lead_terms(self, text: str | Tokens) -> list[str]:
         found = read(text)
-        return [term for term, _, _ in candidate_terms(found.raw[: found.lead], self.starts_)]
+        return [term for term, _, _ in candidate_terms(found.raw[: found.lead], self._starts)]
 
 
 def card_term_weights(cards: Sequence[ThemeCard]) -> list[dict[str, float]]:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from tagger.classifiers import LinearThemes, fit_linear
-from tagger.features import PAIRS_FROM, CardTerms, Texts, WordBlocks, read
+from tagger.features import PAIRS_FROM, CardCounts, CardTerms, Texts, WordBlocks, read
 from tagger.scorer import ScorerArrays
 from tagger.themes import ThemeCard
 
@@ -38,17 +38,20 @@ class ThemeModel(BaseEstimator):
 
     def fit(self, texts: Texts, theme_sets: NDArray[np.bool_]) -> Self:
         """Learn from texts and their themes, (n_texts, n_themes). Raises ValueError where no word repeats."""
-        features, card_scores = self.fit_features(texts)
+        texts = [read(text) for text in texts]
+        features, card_scores = self.fit_features(texts, CardTerms(self.cards).count(texts))
         return self.fit_weights(features, card_scores, theme_sets)
 
-    def fit_features(self, texts: Texts) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
-        """Learn vocabularies and idf; return the features (n_texts, n_features) and card scores (n_texts, n_themes)."""
-        texts = [read(text) for text in texts]
+    def fit_features(self, texts: Texts, counts: CardCounts) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
+        """Learn vocabularies and idf from texts and their card counts.
+
+        Returns the features, (n_texts, n_features), and the card scores, (n_texts, n_themes).
+        """
         self.classes_ = np.array([card.id for card in self.cards])
         self.blocks_ = WordBlocks(pairs=len(texts) >= PAIRS_FROM)
         features = self.blocks_.fit_transform(texts)
-        self.card_terms_ = CardTerms(self.cards).fit(texts)
-        return features, self._card_scores(texts)
+        self.card_terms_ = CardTerms(self.cards).fit(counts)
+        return features, self.card_terms_.scores(counts, self.blocks_.word_norms(texts))
 
     def fit_weights(
         self, features: sp.csr_matrix, card_scores: NDArray[np.float64], theme_sets: NDArray[np.bool_]
@@ -59,16 +62,15 @@ class ThemeModel(BaseEstimator):
         )
         return self
 
-    def features(self, texts: Texts) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
-        """Return features and card scores of texts."""
-        texts = [read(text) for text in texts]
-        return self.blocks_.transform(texts), self._card_scores(texts)
+    def features(self, texts: Texts, counts: CardCounts) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
+        """Return features and card scores of texts and their card counts."""
+        return self.blocks_.transform(texts), self.card_terms_.scores(counts, self.blocks_.word_norms(texts))
 
     def decision_function(self, texts: Texts) -> NDArray[np.float64]:
         """Return the score of each theme for each text, (n_texts, n_themes)."""
         check_is_fitted(self)
-        features, card_scores = self.features(texts)
-        return self.linear_.scores(features, card_scores)
+        texts = [read(text) for text in texts]
+        return self.linear_.scores(*self.features(texts, self.card_terms_.count(texts)))
 
     def compile(self) -> ScorerArrays:
         """Return the fitted model as plain arrays."""
@@ -83,9 +85,9 @@ class ThemeModel(BaseEstimator):
             lead_idf=self.blocks_.vectorizers_["lead"].idf_,
             lead_weights=weights["lead"],
             **self._pair_arrays(rows, weights.get("pairs")),
-            card_terms=self.card_terms_.terms_,
+            card_terms=self.card_terms_.terms,
             card_idf=self.card_terms_.idf_,
-            card_weights=(self.card_terms_.card_weights_ * self.linear_.card_coef).astype(np.float32),
+            card_weights=(self.card_terms_.weights * self.linear_.card_coef).astype(np.float32),
             bias=self.linear_.intercept,
         )
 
@@ -111,7 +113,3 @@ class ThemeModel(BaseEstimator):
         keys = np.array([rows[first] * len(rows) + rows[second] for first, second in both], dtype=np.int64)
         order = np.argsort(keys)
         return {"pair_keys": keys[order], "pair_idf": vectorizer.idf_[order], "pair_weights": weights[order]}
-
-    def _card_scores(self, texts: Texts) -> NDArray[np.float64]:
-        values = self.card_terms_.transform(texts, self.blocks_.word_norms(texts))
-        return np.asarray(values @ self.card_terms_.card_weights_)

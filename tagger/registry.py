@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tagger.errors import DamagedVersion, NoLiveVersion, OutputError, UnknownVersion
+from tagger.errors import DamagedVersion, ModelError, NoLiveVersion, OutputError, UnknownVersion
 
 Action = Literal["promote", "rollback"]
 
@@ -48,7 +48,11 @@ class Version:
             path = self.folder / name
             if path.is_symlink() or not path.is_file():
                 raise _damaged(self.name, f"{name} is missing or no regular file")
-            if _digest(path) != expected:
+            try:
+                found = _digest(path)
+            except OSError as error:
+                raise _damaged(self.name, f"{name} cannot be read ({error.strerror})") from error
+            if found != expected:
                 raise _damaged(self.name, f"{name} is not what was saved")
 
 
@@ -60,9 +64,13 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return the names of all versions, oldest first."""
-        if not self.folder.is_dir():
+        try:
+            found = [path.name for path in self.folder.iterdir() if _VERSION.fullmatch(path.name)]
+        except FileNotFoundError:
             return []
-        return sorted((path.name for path in self.folder.iterdir() if _VERSION.fullmatch(path.name)), key=_number)
+        except OSError as error:
+            raise ModelError(f"The folder of versions {self.folder} cannot be read: {error.strerror}.") from error
+        return sorted(found, key=_number)
 
     def get(self, name: str) -> Version:
         """Return a version by name. Raises UnknownVersion or DamagedVersion."""
@@ -90,6 +98,8 @@ class Registry:
             text = (self.folder / LIVE).read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ModelError(f"The pointer {self.folder / LIVE} cannot be read: {error.strerror}.") from error
         try:
             return [dict(entry) for entry in json.loads(text)["history"]]
         except (ValueError, KeyError, TypeError) as error:
@@ -135,6 +145,15 @@ class Registry:
                 for path in [*_files(draft), *_folders(draft)]:
                     _sync(path)
                 return self.get(self._publish(draft))
+        except OSError as error:
+            raise OutputError(f"Cannot save a version in {self.folder}: {error.strerror or error}.") from error
+
+    def check_writable(self) -> None:
+        """Raise OutputError where a version could not be saved, before the work of making one."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _draft(self.folder):
+                pass
         except OSError as error:
             raise OutputError(f"Cannot save a version in {self.folder}: {error.strerror or error}.") from error
 

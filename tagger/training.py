@@ -18,6 +18,7 @@ from tagger.cleaning import tokens
 from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
 from tagger.decisions import NOTHING, DecisionRule
 from tagger.evaluation import evaluate, report_table
+from tagger.features import CardTerms
 from tagger.folds import group_texts
 from tagger.model import ThemeModel
 from tagger.registry import Registry, Version
@@ -29,9 +30,7 @@ PIPELINE = "pipeline.joblib"
 CANARIES = 6
 """Seeds whose probabilities are kept with a version, to notice a tagger that reads texts otherwise."""
 
-ODD_TEXT = (
-    "5G, COVID-19, \u00a71,000.50 \u2013 \u0130stanbul\u2019s na\u00efve \u4e2d\u56fd \u0661\u0662 U.S."
-)
+ODD_TEXT = "5G, COVID-19, \u00a71,000.50 \u2013 \u0130stanbul\u2019s na\u00efve \u4e2d\u56fd \u0661\u0662 U.S."
 """One canary more, of what releases seldom hold."""
 
 SUMMARY = ("texts", "micro_f1", "macro_f1", "samples_f1", "precision", "recall")
@@ -63,17 +62,19 @@ def train(
     started = time.monotonic()
     progress("reading seeds", 0)
     corpus = read_corpus(seeds, merge)
+    registry = Registry(models)
+    registry.check_writable()
     read = [tokens(text) for text in corpus.texts]
     progress("grouping near-duplicates", 0)
     groups = group_texts(read, [seed.page for seed in corpus.seeds])
-    labelled = Labelled(read, corpus.theme_sets, corpus.cards, groups, [seed.source for seed in corpus.seeds])
+    counts = CardTerms(corpus.cards).count(read)
+    labelled = Labelled(read, counts, corpus.theme_sets, corpus.cards, groups, [seed.source for seed in corpus.seeds])
     found = cross_validate(labelled, lambda done: progress("cross-validating", done))
     progress("fitting", 0)
     model = ThemeModel(corpus.cards, card_strength=found.card_strength).fit(read, corpus.theme_sets)
     rule = decision_rule(model, labelled, found.held_out.values())
     report = _report(corpus, rule, found)
     progress("saving", 0)
-    registry = Registry(models)
     version = registry.save(
         lambda folder: _write_version(folder, seeds, corpus, model, rule, report),
         {"seconds": round(time.monotonic() - started, 1)},

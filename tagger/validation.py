@@ -13,6 +13,7 @@ from tagger.cleaning import Tokens
 from tagger.decisions import NOTHING, DecisionRule
 from tagger.errors import SeedsError
 from tagger.evaluation import micro_f1
+from tagger.features import CardCounts
 from tagger.folds import Fold, Groups, source_folds, stratified_folds
 from tagger.model import ThemeModel
 from tagger.themes import ThemeCard
@@ -32,9 +33,10 @@ ThemeSets = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Texts read once, their themes (n_texts, n_themes), the cards in the order of the themes, groups and sources."""
+    """Texts and card terms read once, the texts' themes (n_texts, n_themes), the cards, groups and sources."""
 
     read: Sequence[Tokens]
+    counts: CardCounts
     theme_sets: ThemeSets
     cards: Sequence[ThemeCard]
     groups: Groups
@@ -102,12 +104,12 @@ def _held_out_scores(
     scores = {strength: np.zeros(labelled.theme_sets.shape) for strength in strengths}
     for train, test in folds:
         model = ThemeModel(labelled.cards)
-        features, card_scores = model.fit_features([labelled.read[row] for row in train])
-        test_features, test_card_scores = model.features([labelled.read[row] for row in test])
+        features, card_scores = model.fit_features([labelled.read[row] for row in train], labelled.counts.of(train))
+        test_features = model.features([labelled.read[row] for row in test], labelled.counts.of(test))
         for strength in strengths:
             theme_sets = labelled.theme_sets[train]
             linear = fit_linear(features, card_scores, theme_sets, card_strength=strength, c=model.c)
-            scores[strength][test] = linear.scores(test_features, test_card_scores)
+            scores[strength][test] = linear.scores(*test_features)
         counter.count()
     return scores
 
@@ -145,7 +147,7 @@ def decision_rule(model: ThemeModel, labelled: Labelled, held_out: Collection[He
     scores = np.concatenate([part.scores for part in held_out])
     slope, intercept = probability_curves(scores, theme_sets[rows])
     if not learned.all() and learned.any():
-        _, card_scores = model.features(labelled.read)
+        _, card_scores = model.features(labelled.read, labelled.counts)
         alone, truth = model.linear_.card_only_scores(card_scores)[:, learned], theme_sets[:, learned]
         thresholds[~learned] = card_only_threshold(alone, truth)
         slope[~learned], intercept[~learned] = pooled_curve(alone, truth)

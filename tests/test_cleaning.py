@@ -55,7 +55,7 @@ def test_lead_holds_title_and_opening() -> None:
 def test_long_text_without_spaces_is_read_in_one_go() -> None:
     """A word of a megabyte is one token and belongs to the lead."""
     found = tokens("x" * 1_000_000)
-    assert (1, 1) == (len(found.raw), found.lead)
+    assert (len(found.raw), found.lead) == (1, 1)
 
 
 def test_content_holds_the_title_once() -> None:

@@ -557,3 +557,21 @@ def test_an_interrupt_is_no_traceback(run: Run, page: Path, monkeypatch: pytest.
     assert run("seeds", "check") == (130, "", "tagger: interrupted\n")
     said = "Give the same command again to go on from here.\ntagger: interrupted\n"
     assert run("archive", page, "--out", "out.jsonl") == (130, "", said)
+
+
+def test_split_reports_everything_it_took_away(run: Run, tmp_path: Path) -> None:
+    """Texts and removed stretches of a page's records together cover every character that is no space, once."""
+    page = Path(__file__).resolve().parents[1] / "docs" / "pages" / "two-releases.txt"
+    code, out, _ = run("split", page, "--json", "--page-text", "--models", tmp_path)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert (code, len(records)) == (0, 2)
+    text = records[0]["page_text"]
+    assert {gone["kind"] for record in records for gone in record["removed"]} >= {
+        "banner",
+        "footer",
+        "contact",
+        "header",
+    }
+    removed = "".join(text[gone["start"] : gone["end"]] for record in records for gone in record["removed"])
+    kept = "".join(record["text"] for record in records)
+    assert sorted("".join((removed + kept).split())) == sorted("".join(text.split()))

@@ -132,9 +132,10 @@ def test_terms_on_many_cards_count_for_nothing() -> None:
 def test_card_values_match_the_formula() -> None:
     """A term's value is (1 + ln tf) idf over the text plus half of that over the lead, by the word block's norm."""
     texts = ["beacon beacon and more", "nothing here", "a beacon"]
-    terms = CardTerms([ThemeCard("x", "Beacon")]).fit(texts)
+    terms = CardTerms([ThemeCard("x", "Beacon")])
+    counts = terms.count(texts)
     idf = np.log((1 + 3) / (1 + 2)) + 1
-    assert terms.transform(texts, np.array([2.0, 1.0, 1.0])).toarray()[:, 0] == pytest.approx(
+    assert terms.fit(counts).scores(counts, np.array([2.0, 1.0, 1.0]))[:, 0] == pytest.approx(
         [1.5 * (1 + np.log(2)) * idf / 2, 0, 1.5 * idf]
     )
 

@@ -73,13 +73,17 @@ def train(
 
 
 @app.command
-def split(*pages: Input, json: Json = None, learned: bool = True, models: Models = Path("models")) -> int:
+def split(
+    *pages: Input, json: Json = None, page_text: bool = False, learned: bool = True, models: Models = Path("models")
+) -> int:
     """Cut raw pages (text, Markdown, HTML, or - for standard input) into releases.
 
     Example: tagger split page.txt --json
 
     Parameters
     ----------
+    page_text
+        Give the text that offsets count in, too: of HTML that is the extracted text.
     learned
         Take away what the live model learned of boilerplate, beside what is known to be some.
     """
@@ -98,7 +102,7 @@ def split(*pages: Input, json: Json = None, learned: bool = True, models: Models
             failed += 1
             _report({"source": page.id, "error": page.message}, output.as_json(json))
         elif output.as_json(json):
-            output.write_json_lines(_release_records(page, cut(page.text, boilerplate)))
+            output.write_json_lines(_release_records(page, cut(page.text, boilerplate), page_text))
         else:
             show_cut(page, cut(page.text, boilerplate))
     return 1 if failed else 0
@@ -281,15 +285,22 @@ def _report(record: dict[str, Any], as_json: bool) -> None:
         output.say(f"tagger: {record['error']}")
 
 
-def _release_records(page: Document, found: Cut) -> Iterator[dict[str, Any]]:
+def _release_records(page: Document, found: Cut, page_text: bool) -> Iterator[dict[str, Any]]:
+    """Yield a record per release; what was removed between two goes with the first of them."""
     from tagger.tagging import release_record
 
-    for release in found.releases:
+    starts = [release.start for release in found.releases[1:]] + [len(page.text) + 1]
+    outside = list(found.removed)
+    for release, next_start in zip(found.releases, starts, strict=True):
+        near = [gone for gone in outside if gone.start < next_start]
+        outside = outside[len(near) :]
+        removed = sorted((*near, *release.removed), key=lambda gone: gone.start)
         yield {
             "source": page.id,
             **release_record(release),
             "text": release.text,
-            "removed": [{"start": gone.start, "end": gone.end, "kind": gone.kind} for gone in release.removed],
+            "removed": [{"start": gone.start, "end": gone.end, "kind": gone.kind} for gone in removed],
+            **({"page_text": page.text} if page_text else {}),
             **({"metadata": dict(page.metadata)} if page.metadata else {}),
         }
 

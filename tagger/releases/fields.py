@@ -301,6 +301,15 @@ def is_further_speaker(words: str) -> bool:
     return len(words) <= MAX_FIELD and not _NO_OFFICE.search(words) and bool(_SPEAKER.fullmatch(words))
 
 
+def is_town(words: str) -> bool:
+    """Return whether a line could be the name of a town, above a date and below what else a header states.
+
+    >>> is_town("Portmouth"), is_town("The Hague"), is_town("Ceasefire in Norland")
+    (True, True, False)
+    """
+    return words.count(" ") < 2 and bool(re.fullmatch(rf"{_CAPITAL}(?: {_CAPITAL})?", words)) and not words.isupper()
+
+
 def is_venue(words: str) -> bool:
     """Return whether a line names a room or a building."""
     return len(words) <= 80 and bool(_VENUE.fullmatch(words))

@@ -14,6 +14,7 @@ from tagger.releases.fields import (
     is_name,
     is_role,
     is_signature,
+    is_town,
     is_venue,
     read_field,
     read_value,
@@ -273,6 +274,8 @@ class HeaderReader:
         if above and "office" in above.what and is_further_speaker(words):
             return Field(frozenset({"office"}), office=words)
         if above and "@" in words and " " not in words:
+            return Field(frozenset({"place"}))
+        if above and below and below.what == {"date"} and is_town(words):
             return Field(frozenset({"place"}))
         if is_venue(words) and ((above and above.what == {"place"}) or (above and below and below.what == {"place"})):
             return Field(frozenset({"place"}))

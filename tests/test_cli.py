@@ -96,7 +96,7 @@ def test_every_command_has_help_with_an_example(run: Run, command: tuple[str, ..
 def test_the_list_of_commands_is_whole(run: Run) -> None:
     """Each command that help names is in the list these tests go through."""
     for group in ((), ("seeds",), ("models",)):
-        named = re.findall(r"^│ (\w+)  ", run(*group, "--help")[1], re.MULTILINE)
+        named = re.findall(r"^(?:│|  )? ?(\w+)  ", run(*group, "--help")[1], re.MULTILINE)
         assert {command[-1] for command in COMMANDS if command[:-1] == group and command} == set(named)
 
 

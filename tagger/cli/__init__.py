@@ -6,16 +6,42 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+COMMANDS = {
+    "train": ("tagger.cli.commands:train", "Train a new version on the seeds; it goes live at once."),
+    "tag": ("tagger.cli.commands:tag", "Tag a text, files, or standard input."),
+    "split": ("tagger.cli.commands:split", "Cut raw pages into their releases."),
+    "archive": ("tagger.cli.commands:archive", "Tag an archive of any size; a stopped run goes on."),
+    "serve": ("tagger.cli.commands:serve", "Serve the live model over HTTP."),
+    "seeds": ("tagger.cli.seeds:app", "Add, confirm and check labelled documents."),
+    "models": ("tagger.cli.models:app", "List, show, promote and roll back versions."),
+}
+"""The subcommands: where each stands, and what it is for."""
+
+HELP = """\
+Themes for government press releases, with probabilities and the evidence for each.
+
+Example: tagger tag "Ministers agreed new sanctions on arms dealers."
+
+"""
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 failed (or some documents did), 2 wrong usage."""
-    from tagger.cli.commands import app
     from tagger.errors import OptionError, TaggerError
 
     _replace_closed_streams()
+    tokens = sys.argv[1:] if tokens is None else tokens
     try:
-        code = int(app(tokens, result_action="return_value") or 0)
+        if list(tokens) in ([], ["--help"], ["-h"]):
+            sys.stdout.write(overview())
+            code = 0
+        else:
+            code = int(_app()(tokens, result_action="return_value") or 0)
         sys.stdout.flush()
         return code
     except TaggerError as error:
@@ -29,6 +55,28 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except OSError as error:
         # What this machine refuses, such as a folder that may not be read; the error names it.
         return _fail(str(error), 1)
+
+
+def overview() -> str:
+    """Return what `tagger --help` prints; it needs no library, so that a look costs nothing."""
+    rows = [*((name, what) for name, (_, what) in COMMANDS.items()), ("--version", "Say which version this is.")]
+    listed = "".join(f"  {name:<10} {what}\n" for name, what in rows)
+    return f"Usage: tagger COMMAND\n\n{HELP}Commands:\n{listed}\nMore on a command: tagger COMMAND --help\n"
+
+
+def _app() -> App:
+    from cyclopts import App
+
+    app = App(
+        name="tagger",
+        help=HELP,
+        version_flags=["--version"],
+        help_format="plaintext",
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (where, _) in COMMANDS.items():
+        app.command(where, name=name)
+    return app
 
 
 def _replace_closed_streams() -> None:

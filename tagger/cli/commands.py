@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from tagger.cli.models import app as models_app
 from tagger.cli.options import Input, Json, Merge, Model, Models, Seeds, check_inputs, load_tagger
-from tagger.cli.seeds import app as seeds_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,24 +18,10 @@ if TYPE_CHECKING:
     from tagger.releases import Cut
     from tagger.tagging import Tagged, Tagger
 
-app = App(
-    name="tagger",
-    help="""Themes for government press releases, with probabilities and the evidence for each.
-
-    Example: tagger tag "Ministers agreed new sanctions on arms dealers."
-    """,
-    version_flags=["--version"],
-    help_format="plaintext",
-    suppress_keyboard_interrupt=False,
-)
-app.command(seeds_app)
-app.command(models_app)
-
 _FILE_ENDING = re.compile(r"\.[A-Za-z]{2,5}\Z")
 """One word with such an ending is the name of a file, be there one or not."""
 
 
-@app.command
 def train(
     *,
     seeds: Seeds = Path("seeds"),
@@ -72,7 +56,6 @@ def train(
     return 0
 
 
-@app.command
 def split(
     *pages: Input, json: Json = None, page_text: bool = False, learned: bool = True, models: Models = Path("models")
 ) -> int:
@@ -108,7 +91,6 @@ def split(
     return 1 if failed else 0
 
 
-@app.command
 def tag(
     *texts: Input,
     explain: bool = False,
@@ -152,7 +134,6 @@ def tag(
     return 1 if failed else 0
 
 
-@app.command
 def archive(
     *inputs: Input,
     out: Annotated[Path, Parameter(help="Where the records go: a name that ends in .jsonl or .csv.")],
@@ -195,7 +176,6 @@ def archive(
     return 1 if done.failed else 0
 
 
-@app.command
 def serve(
     *,
     host: str | None = None,

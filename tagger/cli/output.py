@@ -124,6 +124,15 @@ class DocumentProgress:
         self._line.show(f"{done:,} documents, {rate:,.0f}/s{left}{f', {failed:,} failed' if failed else ''}")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "seed"), counted(1200, "seed")
+    ('1 seed', '1,200 seeds')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Return a time in words of at most two units.
 

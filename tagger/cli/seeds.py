@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from tagger.cli.options import Merge, Models, Seeds, load_tagger
+from tagger.cli.output import counted, say, write_table
 
 if TYPE_CHECKING:
     from tagger.seeding import Added
@@ -42,7 +43,6 @@ def add(
     release
         Only the release of this number, as `tagger split` counts them.
     """
-    from tagger.cli.output import say
     from tagger.documents import Document, Release
     from tagger.errors import OptionError
     from tagger.seeding import add_pages, read_page
@@ -75,10 +75,9 @@ def confirm(file: Path, *ids: str) -> int:
 
     Example: tagger seeds confirm seeds/added/page.jsonl "page#2"
     """
-    from tagger.cli.output import say
     from tagger.seeding import confirm as run
 
-    say(f"{file}: {run(file, ids)} seeds confirmed.")
+    say(f"{file}: {counted(run(file, ids), 'seed')} confirmed.")
     return 0
 
 
@@ -88,24 +87,22 @@ def check(*, merge: Merge = "refuse", seeds: Seeds = Path("seeds")) -> int:
 
     Example: tagger seeds check
     """
-    from tagger.cli import output
     from tagger.corpus import read_corpus
 
     corpus = read_corpus(seeds, merge)
     counts = dict(zip((card.id for card in corpus.cards), corpus.theme_sets.sum(axis=0).tolist(), strict=True))
-    output.write_table(("theme", "seeds"), [(theme, str(count)) for theme, count in counts.items()], ("seeds",))
+    write_table(("theme", "seeds"), [(theme, str(count)) for theme, count in counts.items()], ("seeds",))
     none = int((~corpus.theme_sets.any(axis=1)).sum())
-    output.say(f"{len(corpus.seeds)} seeds in order; {none} have no theme, {corpus.unreviewed} are unreviewed.")
+    say(f"{counted(len(corpus.seeds), 'seed')} in order; {none} have no theme, {corpus.unreviewed} are unreviewed.")
     if bare := [theme for theme, count in counts.items() if not count]:
-        output.say(f"Themes that live from their card alone: {', '.join(bare)}.")
+        say(f"Themes that live from their card alone: {', '.join(bare)}.")
     return 0
 
 
 def _say_added(added: Added, suggested: bool) -> None:
-    from tagger.cli.output import say
 
     for record in added.records:
         say(f"  {record['id']}: {record.get('title', '(no title)')}  [{', '.join(record['themes']) or 'no theme'}]")
-    say(f"{added.path}: {len(added.records)} seeds{', unreviewed' if suggested else ''}.")
+    say(f"{added.path}: {counted(len(added.records), 'seed')}{', unreviewed' if suggested else ''}.")
     if len(added.records) > 1 and not suggested:
         say("All of them got the same themes. To label them one by one, use --release, or edit the file.")

@@ -94,7 +94,7 @@ def test_a_suggestion_waits_for_a_person(run: Run, seeds: Path, models: Path, pa
     assert "fisheries" in added(seeds)[0]["themes"]
     assert [record["reviewed"] for record in added(seeds)] == [False, False]
     assert (len(read_corpus(seeds).seeds), read_corpus(seeds).unreviewed) == (before, 2)
-    assert run("seeds", "confirm", path, "june#2")[2].endswith("1 seeds confirmed.\n")
+    assert run("seeds", "confirm", path, "june#2")[2].endswith("1 seed confirmed.\n")
     assert (len(read_corpus(seeds).seeds), read_corpus(seeds).unreviewed) == (before + 1, 1)
     assert run("seeds", "confirm", path)[0] == 0
     assert (len(read_corpus(seeds).seeds), read_corpus(seeds).unreviewed) == (before + 2, 0)

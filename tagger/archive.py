@@ -39,6 +39,9 @@ CSV_COLUMNS = (
     "start", "end", "date", "office", "kind", "content_hash", "metadata", "error",
 )  # fmt: skip
 
+_CELLS_OF_RECORDS = ("date", "office", "kind")
+"""Columns that a page's header fills, or else the field of that name of a record."""
+
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 
@@ -157,13 +160,14 @@ def _json_line(record: Mapping[str, Any]) -> bytes:
 
 
 def _csv_line(record: Mapping[str, Any]) -> bytes:
-    tags = record["tags"]
+    tags, metadata = record["tags"], record.get("metadata", {})
     cells = {
+        **{column: metadata[column] for column in _CELLS_OF_RECORDS if column in metadata},
         **record,
         "themes": ";".join(tag["theme"] for tag in tags if tag["decision"] == "auto"),
         "review": ";".join(tag["theme"] for tag in tags if tag["decision"] == "review"),
         "probabilities": ";".join(f"{tag['theme']}={tag['probability']:.6f}" for tag in tags),
-        "metadata": msgspec.json.encode(record["metadata"]).decode() if "metadata" in record else "",
+        "metadata": msgspec.json.encode(metadata).decode() if metadata else "",
     }
     return _csv_row(_cell(cells.get(column)) for column in CSV_COLUMNS)
 

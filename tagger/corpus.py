@@ -21,6 +21,15 @@ from tagger.themes import ThemeCard, load_cards
 THEMES_FILE = "themes.yaml"
 NOT_SEEDS = ("readme.md", "guideline.md")
 
+NO_THEME = "none"
+"""What a cell of a table says for a document that rightly has no theme; an empty one may have been forgotten."""
+
+_HOW_TO_STATE = {
+    False: "in a table trade;sanctions, or none",
+    True: "as `themes: [trade, sanctions]` between two lines of `---` at the top of the file",
+}
+"""Where themes stand in a record, and in a page."""
+
 Merge = Literal["refuse", "union", "first"]
 """What to do with seeds of the same text and different themes: refuse, give all themes of each, or keep the first."""
 
@@ -87,7 +96,12 @@ def seed_files(folder: Path) -> Iterator[Path]:
 def read_seeds(folder: Path) -> Iterator[Document | Unreadable]:
     """Yield the document of each seed below a folder, reviewed or not, and what cannot be read."""
     for path in seed_files(folder):
-        yield from read_path(path, name=path.relative_to(folder).as_posix())
+        for item in read_path(path, name=path.relative_to(folder).as_posix()):
+            # Messages name the file so that it can be opened; ids do not depend on where the folder is.
+            if isinstance(item, Unreadable):
+                yield replace(item, message=f"{folder}/{item.message}")
+            else:
+                yield replace(item, where=f"{folder}/{item.where}")
 
 
 def is_reviewed(document: Document) -> bool:
@@ -133,9 +147,12 @@ def _used_before(document: Document, first: dict[str, str]) -> Iterator[str]:
 
 
 def _stated(document: Document) -> Any:
-    """Return the themes a seed states: a list, or in a table a text with `;` between."""
+    """Return the themes a seed states: a list, or in a table a text with `;` between, or the word for no theme."""
     stated = document.metadata.get("themes")
-    return [theme.strip() for theme in stated.split(";") if theme.strip()] if isinstance(stated, str) else stated
+    if not isinstance(stated, str):
+        return stated
+    themes = [theme.strip() for theme in stated.split(";") if theme.strip()]
+    return [] if themes == [NO_THEME] else themes or None
 
 
 def _theme_problems(document: Document, known: Sequence[str]) -> Iterator[str]:
@@ -144,14 +161,15 @@ def _theme_problems(document: Document, known: Sequence[str]) -> Iterator[str]:
     seed = f"{document.where}: the seed {document.id!r} has"
     if not isinstance(stated, list) or not all(isinstance(theme, str) for theme in stated):
         yield (
-            f"{seed} {'no themes' if stated is None else f'themes {stated!r}'}; expected a list of theme ids such as "
-            "[trade, sanctions], or [] for a document that has none."
+            f"{seed} {'no themes' if stated is None else f'themes {stated!r}'}; expected theme ids such as "
+            f"[trade, sanctions] ({_HOW_TO_STATE[document.raw_page]}), or [] for a document that has none."
         )
         return
     for theme in stated:
         if known and theme not in known:
             near = get_close_matches(theme, known, 1)
             hint = f"Did you mean {near[0]!r}? " if near else ""
+            hint = hint if "," not in theme else "Write several as [trade, sanctions], in a table as trade;sanctions. "
             yield f"{seed} the unknown theme {theme!r}. {hint}Correct it or add a card to {THEMES_FILE}."
 
 

@@ -10,6 +10,7 @@ TaggerError
 │   ├── NoLiveVersion   nothing has been trained or promoted yet
 │   ├── UnknownVersion  there is no version of that name
 │   └── DamagedVersion  a file of the version is missing, altered or of another time
+├── ServiceError        the service cannot start
 └── MissingExtra        an optional part of tagger is not installed
 
 A message gives the received value, what was expected and the remedy, and reads as a sentence.
@@ -62,6 +63,10 @@ class UnknownVersion(ModelError):
 
 class DamagedVersion(ModelError):
     """A file of the version is missing, altered or made by a tagger that scores otherwise."""
+
+
+class ServiceError(TaggerError):
+    """The service cannot start."""
 
 
 class MissingExtra(TaggerError):

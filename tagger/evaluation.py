@@ -60,12 +60,15 @@ def _digits(value: Any) -> float:
 
 
 def report_table(report: dict[str, Any]) -> str:
-    """Return the report as a Markdown table: per theme seeds, precision, recall, F1, threshold; then the averages."""
+    """Return the report as a Markdown table: per theme seeds, precision, recall, F1, threshold; then the averages.
+
+    A theme without seeds has no figures.
+    """
     stratified = report["held_out"]["stratified"]
     lines = ["| theme | seeds | precision | recall | F1 | threshold |", "|---|--:|--:|--:|--:|--:|"]
     for theme, row in report["themes"].items():
-        scores = stratified["themes"][theme]
-        figures = " | ".join(f"{scores[name]:.3f}" for name in ("precision", "recall", "f1"))
+        scores = stratified["themes"].get(theme)
+        figures = " | ".join(f"{scores[name]:.3f}" if scores else "–" for name in ("precision", "recall", "f1"))
         lines.append(f"| {theme} | {row['seeds']} | {figures} | {row['threshold']:.3f} |")
     lines += ["", "| held out | texts | micro F1 | macro F1 | samples F1 |", "|---|--:|--:|--:|--:|"]
     for kind, scores in report["held_out"].items():

@@ -57,10 +57,11 @@ def add_pages(
     return added
 
 
-def confirm(path: Path, ids: Sequence[str] = ()) -> int:
+def confirm(seeds: Path, path: Path, ids: Sequence[str] = (), themes: Sequence[str] | None = None) -> int:
     """Mark suggested seeds of a file of JSON lines as reviewed, all of them or those of the given ids; return how many.
 
-    Raises InputError where the file is no JSON lines or has no such unreviewed seed.
+    `themes` replaces what was suggested for them. Raises InputError where the file is no JSON lines, has no such
+    unreviewed seed, or one has an unknown theme.
     """
     records = _records(path)
     waiting = {str(record.get("id")): record for record in records if record.get("reviewed") is False}
@@ -71,6 +72,9 @@ def confirm(path: Path, ids: Sequence[str] = ()) -> int:
     confirmed = set(ids or waiting)
     for identifier in confirmed:
         del waiting[identifier]["reviewed"]
+        if themes is not None:
+            waiting[identifier]["themes"] = list(themes)
+        check_themes(seeds, waiting[identifier].get("themes") or ())
     _write([(path, records)])
     return len(confirmed)
 

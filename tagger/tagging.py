@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -196,8 +196,10 @@ class Tagger:
     def tag_cut(
         self, document: Document, found: Cut, *, explain: bool = False, every_theme: bool = False
     ) -> Iterator[Tagged]:
-        """Yield the same for a page that was cut before."""
+        """Yield the same for a page that was cut before; a title given with the page is its one untitled release's."""
         releases = found.releases
+        if len(releases) == 1 and not releases[0].title:
+            releases = (replace(releases[0], title=document.title),)
         for number, release in enumerate(releases, 1):
             read = content(release.title, release.text)
             tags, near_misses, scores = self._tags(read, _ReleasePlaces(release, read), explain, every_theme)
@@ -265,7 +267,9 @@ class _ReleasePlaces(_DocumentPlaces):
         self._release = release
 
     def _in_title(self, start: int, end: int) -> Place:
-        first = self._release.title_start or 0
+        first = self._release.title_start
+        if first is None:  # the title was given beside the page
+            return super()._in_title(start, end)
         return Place(first + start, first + end, "text")
 
     def _in_text(self, start: int, end: int) -> Place:

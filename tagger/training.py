@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
 from tagger.cleaning import tokens
 from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
@@ -86,11 +87,14 @@ def train(
 
 def _report(corpus: Corpus, rule: DecisionRule, found: CrossValidation) -> dict[str, Any]:
     """Return what training found, measured on texts held out; kinds of folds are reported apart."""
-    themes = [card.id for card in corpus.cards]
+    themes = np.array([card.id for card in corpus.cards])
     kinds = {}
     for kind, part in found.held_out.items():
+        truth = corpus.theme_sets[part.rows]
         given = rule.decide(rule.probabilities(part.scores)) != NOTHING
-        kinds[kind] = {"texts": len(part.rows), **evaluate(given, corpus.theme_sets[part.rows], themes)}
+        # Of a theme that no text has, nothing can be measured: its seeds are yet to come, or in no source.
+        some = truth.any(axis=0)
+        kinds[kind] = {"texts": len(part.rows), **evaluate(given[:, some], truth[:, some], themes[some].tolist())}
     counts = corpus.theme_sets.sum(axis=0).tolist()
     return {
         "seeds": len(corpus.seeds),
@@ -100,7 +104,7 @@ def _report(corpus: Corpus, rule: DecisionRule, found: CrossValidation) -> dict[
         "nearness": rule.nearness,
         "themes": {
             theme: {"seeds": count, "threshold": threshold}
-            for theme, count, threshold in zip(themes, counts, rule.thresholds.tolist(), strict=True)
+            for theme, count, threshold in zip(themes.tolist(), counts, rule.thresholds.tolist(), strict=True)
         },
         "held_out": kinds,
     }

@@ -384,7 +384,7 @@ def test_a_person_sees_a_table(tmp_path: Path) -> None:
 def test_a_person_sees_progress_and_versions(page: Path) -> None:
     """On a terminal an archive says what it did, and the versions come as a table."""
     code, seen = on_terminal("archive", page, "--out", "out.csv")
-    assert (code, "out.csv: 1 documents tagged with v0001" in seen) == (0, True)
+    assert (code, "out.csv: 1 document tagged with v0001" in seen) == (0, True)
     code, seen = on_terminal("models", "list")
     assert (code, bool(re.search(r"^\* +v0001 +\d{4}-\d\d-\d\dT", seen, re.MULTILINE))) == (0, True)
 

@@ -54,7 +54,8 @@ def test_every_form_gives_the_same_seed(seeds: Path, name: str) -> None:
     write(seeds / name, FORMS[name])
     corpus = read_corpus(seeds)
     new = seed(corpus, "new")
-    assert (new.themes, new.source, new.document.where.partition(",")[0]) == (("fisheries", "vaccines"), "n", name)
+    assert (new.themes, new.source) == (("fisheries", "vaccines"), "n")
+    assert new.document.where.partition(",")[0] == f"{seeds}/{name}"
     row = corpus.seeds.index(new)
     assert corpus.texts[row] == "Herring\n\nQuota."
     assert corpus.theme_sets[row].tolist() == [True, False, True, False]
@@ -64,7 +65,7 @@ def test_every_form_gives_the_same_seed(seeds: Path, name: str) -> None:
     ("name", "content"),
     [
         ("new.jsonl", '{"id": "new", "text": "Quota.", "themes": []}\n'),
-        ("new.csv", "id,text,themes\nnew,Quota.,\n"),
+        ("new.csv", "id,text,themes\nnew,Quota.,none\n"),
         ("new.md", "---\nid: new\nthemes: []\n---\nQuota.\n"),
     ],
 )
@@ -130,19 +131,23 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         ("new.jsonl, line 2:", "'x'", "unknown theme 'fishery'", "Did you mean 'fisheries'?", "add a card"),
     ),
     "no themes": ("new.jsonl", '{"text": "Quota."}\n', ("new.jsonl, line 1:", "no themes", "or [] for a document")),
-    "themes that are no list": ("new.jsonl", '{"text": "a", "themes": 5}\n', ("line 1", "themes 5", "expected a list")),
+    "themes that are no list": (
+        "new.jsonl",
+        '{"text": "a", "themes": 5}\n',
+        ("line 1", "themes 5", "expected theme ids"),
+    ),
     "themes that are no text": (
         "new.jsonl",
         '{"text": "a", "themes": [5]}\n',
-        ("line 1", "themes [5]", "expected a list"),
+        ("line 1", "themes [5]", "expected theme ids"),
     ),
-    "no column of themes": ("new.csv", "text\nQuota.\n", ("new.csv, line 2:", "no themes", "expected a list")),
+    "no column of themes": ("new.csv", "text\nQuota.\n", ("new.csv, line 2:", "no themes", "expected theme ids")),
     "front matter without themes": (
         "new.md",
         "---\ntitle: A\n---\nQuota.\n",
-        ("new.md:", "no themes", "expected a list"),
+        ("new.md:", "no themes", "expected theme ids"),
     ),
-    "no front matter": ("sub/new.txt", "Quota.\n", ("sub/new.txt:", "no themes", "expected a list")),
+    "no front matter": ("sub/new.txt", "Quota.\n", ("sub/new.txt:", "no themes", "expected theme ids")),
     "front matter that is no YAML": ("new.md", "---\na: b: c\n---\nQuota.\n", ("new.md", "line 2", "quotes")),
     "an empty text": ("new.jsonl", '{"text": " ", "themes": []}\n', ("new.jsonl, line 1:", "empty")),
     "no text": ("new.csv", "title,themes\na,b\n", ("new.csv", "no column `text`")),
@@ -151,12 +156,12 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
     "an id twice": (
         "new.jsonl",
         '{"id": "rail", "text": "a", "themes": []}\n{"id": "rail", "text": "b", "themes": []}\n',
-        ("new.jsonl, line 2:", "'rail' was used before at new.jsonl, line 1", "another id"),
+        ("new.jsonl, line 2:", "'rail' was used before at", "new.jsonl, line 1", "another id"),
     ),
     "an id of another file": (
         "new.csv",
-        "id,text,themes\nfisheries-0,Quota.,\n",
-        ("tiny.jsonl, line 1:", "'fisheries-0' was used before at new.csv, line 2"),
+        "id,text,themes\nfisheries-0,Quota.,none\n",
+        ("tiny.jsonl, line 1:", "'fisheries-0' was used before at", "new.csv, line 2"),
     ),
     "damaged JSON": ("new.jsonl", '{"text": "a", "themes": []', ("new.jsonl, line 1:", "not valid JSON")),
     "a damaged table": ("new.csv", 'text,themes\n"Quota,\n', ("new.csv, line 2:", "quote")),
@@ -231,7 +236,7 @@ def test_one_text_with_other_themes_is_refused(seeds: Path) -> None:
     twice(seeds, ["fisheries"], ["vaccines"])
     (problem,) = problems(seeds)
     assert "twice.jsonl, line 2" in problem
-    assert "(twice.jsonl, line 1)" in problem
+    assert "twice.jsonl, line 1)" in problem
     assert "--merge union" in problem
     assert "--merge first" in problem
 
@@ -253,3 +258,11 @@ def test_one_text_with_the_same_themes_is_one_seed(seeds: Path) -> None:
     before = len(read_corpus(seeds).seeds)
     twice(seeds, ["fisheries", "vaccines"], ["vaccines", "fisheries"])
     assert len(read_corpus(seeds).seeds) == before + 1
+
+
+def test_an_empty_cell_of_themes_is_a_mistake(seeds: Path) -> None:
+    """A row whose cell of themes is empty may have been forgotten: it is told, and `none` is the way to say none."""
+    write(seeds / "new.csv", "id,text,themes\nnew,Quota.,\n")
+    (problem,) = problems(seeds)
+    assert "new.csv, line 2: the seed 'new' has no themes" in problem
+    assert "or none" in problem

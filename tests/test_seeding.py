@@ -94,11 +94,23 @@ def test_a_suggestion_waits_for_a_person(run: Run, seeds: Path, models: Path, pa
     assert "fisheries" in added(seeds)[0]["themes"]
     assert [record["reviewed"] for record in added(seeds)] == [False, False]
     assert (len(read_corpus(seeds).seeds), read_corpus(seeds).unreviewed) == (before, 2)
-    assert run("seeds", "confirm", path, "june#2")[2].endswith("1 seed confirmed.\n")
+    assert run("seeds", "confirm", path, "june#2", "--seeds", seeds)[2].endswith("1 seed confirmed.\n")
     assert (len(read_corpus(seeds).seeds), read_corpus(seeds).unreviewed) == (before + 1, 1)
-    assert run("seeds", "confirm", path)[0] == 0
+    assert run("seeds", "confirm", path, "--seeds", seeds)[0] == 0
     assert (len(read_corpus(seeds).seeds), read_corpus(seeds).unreviewed) == (before + 2, 0)
     assert all("reviewed" not in record for record in added(seeds))
+
+
+def test_a_suggestion_can_be_corrected(run: Run, seeds: Path, models: Path, page: Path) -> None:
+    """Confirming with themes writes these; a theme without a card is refused and nothing is confirmed."""
+    run("seeds", "add", page, "--suggest", "--seeds", seeds, "--models", models)
+    path = seeds / "added" / "june.jsonl"
+    code, _, said = run("seeds", "confirm", path, "june#1", "--themes", "fish", "--seeds", seeds)
+    assert (code, "no theme 'fish'" in said) == (1, True)
+    assert read_corpus(seeds).unreviewed == 2
+    assert run("seeds", "confirm", path, "june#1", "--themes", "railways, vaccines", "--seeds", seeds)[0] == 0
+    assert added(seeds)[0]["themes"] == ["railways", "vaccines"]
+    assert read_corpus(seeds).unreviewed == 1
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,7 +30,7 @@ from tagger.documents import Document, Removal
 from tagger.errors import OptionError, TaggerError
 from tagger.readers import html_to_text
 from tagger.registry import Registry
-from tagger.service.app import create_app
+from tagger.service.app import create_app, run
 from tagger.service.examples import BATCHES, DOCUMENTS, PAGE
 from tagger.service.problems import MEDIA_TYPE, STATUSES
 from tagger.settings import Settings, load_settings
@@ -613,6 +614,30 @@ def test_the_program_serves_with_several_workers_and_stops_when_told(own_models:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_an_address_in_use_is_told(own_models: Path) -> None:
+    """Where another program listens already, starting fails with a message that names address and remedy."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(errors.ServiceError, match=rf"port {port}.*--port"):
+            run(Settings(models=own_models, port=port))
+
+
+def test_a_title_given_with_a_page_is_that_of_its_untitled_release(client: TestClient) -> None:
+    """A title beside a page with one release and no title is read with it, and evidence in it says so."""
+    body = {"title": "Herring quota", "text": f"{TEXT}\n", "split": "auto", "explain": True}
+    (release,) = client.post("/v1/tags", json=body).json()["releases"]
+    assert release["title"] == "Herring quota"
+    spans = [
+        (span, term["term"]) for tag in release["tags"] for term in tag["evidence"]["terms"] for span in term["spans"]
+    ]
+    assert "title" in {span["in"] for span, _ in spans}
+    for span, term in spans:
+        source = body["title"] if span["in"] == "title" else body["text"]
+        assert fold(source[span["start"] : span["end"]].lower()).split()[0] == fold(term).split()[0]
 
 
 # Settings

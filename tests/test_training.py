@@ -63,6 +63,16 @@ def test_the_report_measures_texts_held_out(tiny_models: Path) -> None:
     assert "| railways | 10 |" in (folder / "report.md").read_text(encoding="utf-8")
 
 
+def test_themes_without_seeds_are_not_measured(tiny_models: Path) -> None:
+    """A theme that has only a card has no figures and lowers no average; the table shows dashes for it."""
+    folder = Registry(tiny_models).live().folder / "report"
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    scores = report["held_out"]["stratified"]
+    assert sorted(scores["themes"]) == ["fisheries", "railways", "vaccines"]
+    assert scores["macro_f1"] == pytest.approx(np.mean([row["f1"] for row in scores["themes"].values()]), abs=1e-6)
+    assert "| lighthouses | 0 | – | – | – |" in (folder / "report.md").read_text(encoding="utf-8")
+
+
 def test_labels_that_mean_nothing_measure_as_nothing(tmp_path: Path) -> None:
     """With themes dealt out at random, the held-out F1 is low: the measure does not see its own training texts."""
     seeds = write_seeds(tmp_path / "seeds")

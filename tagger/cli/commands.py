@@ -84,10 +84,14 @@ def split(
         if isinstance(page, Unreadable):
             failed += 1
             _report({"source": page.id, "error": page.message}, output.as_json(json))
+        elif not (found := cut(page.text, boilerplate)).releases:
+            failed += 1
+            message = f"{page.id} holds site furniture only, no release."
+            _report({"source": page.id, "error": message}, output.as_json(json))
         elif output.as_json(json):
-            output.write_json_lines(_release_records(page, cut(page.text, boilerplate), page_text))
+            output.write_json_lines(_release_records(page, found, page_text))
         else:
-            show_cut(page, cut(page.text, boilerplate))
+            show_cut(page, found)
     return 1 if failed else 0
 
 
@@ -157,7 +161,7 @@ def archive(
         Replace an output that exists.
     """
     from tagger.archive import started_version, tag_archive
-    from tagger.cli.output import DocumentProgress, ProgressLine, duration, say
+    from tagger.cli.output import DocumentProgress, ProgressLine, counted, duration, say
     from tagger.readers import documents
 
     check_inputs(inputs, "tagger archive pages/ --out tags.jsonl")
@@ -172,7 +176,8 @@ def archive(
             say("Give the same command again to go on from here.")
             raise
     failures = f"; {done.failed:,} could not be read, see their records" if done.failed else ""
-    say(f"{out}: {done.documents:,} documents tagged with {tagger.version} in {duration(line.seconds)}{failures}.")
+    tagged = counted(done.documents - done.failed, "document")
+    say(f"{out}: {tagged} tagged with {tagger.version} in {duration(line.seconds)}{failures}.")
     return 1 if done.failed else 0
 
 

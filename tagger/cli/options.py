@@ -21,6 +21,7 @@ _OPTION = re.compile(r"--?[A-Za-z][\w-]*(?:=.*)?")
 # The hyphen alone, standard input, passes only where all words do that begin with one; see `check_inputs`.
 Input = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Seeds = Annotated[Path, Parameter(env_var="TAGGER_SEEDS", help="The folder of seeds and theme cards.")]
+Themes = Annotated[str | None, Parameter(help="Theme ids with commas between, or '' for no theme.")]
 Models = Annotated[Path, Parameter(env_var="TAGGER_MODELS", help="The folder of versions.")]
 Model = Annotated[str | None, Parameter(help="Another version than the live one.")]
 Json = Annotated[bool | None, Parameter(help="One JSON object per line; by default in a pipe.")]
@@ -28,6 +29,15 @@ Merge = Annotated[
     Literal["refuse", "union", "first"],
     Parameter(help="Seeds of the same text with other themes: refuse them, take the union, or keep the first."),
 ]
+
+
+def theme_ids(themes: str | None) -> list[str] | None:
+    """Return the ids of an option `--themes`, None where it was not given.
+
+    >>> theme_ids("trade, energy"), theme_ids(""), theme_ids(None)
+    (['trade', 'energy'], [], None)
+    """
+    return None if themes is None else [theme.strip() for theme in themes.split(",") if theme.strip()]
 
 
 def load_tagger(models: Path, model: str | None) -> Tagger:

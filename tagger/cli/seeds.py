@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from tagger.cli.options import Merge, Models, Seeds, load_tagger
+from tagger.cli.options import Merge, Models, Seeds, Themes, load_tagger, theme_ids
 from tagger.cli.output import counted, say, write_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ app = App(
 @app.command
 def add(
     *pages: Path,
-    themes: Annotated[str | None, Parameter(help="Theme ids with commas between, or '' for no theme.")] = None,
+    themes: Themes = None,
     suggest: bool = False,
     release: int | None = None,
     seeds: Seeds = Path("seeds"),
@@ -60,24 +60,25 @@ def add(
 
         added = add_pages(seeds, found, suggested, release=release, cut_page=tagger.cut)
     else:
-        labels = [theme.strip() for theme in (themes or "").split(",") if theme.strip()]
-        added = add_pages(seeds, found, labels, release=release)
+        added = add_pages(seeds, found, theme_ids(themes) or [], release=release)
     for one in added:
         _say_added(one, suggest)
     if suggest:
-        say("Correct the themes in the file where they are wrong, then: tagger seeds confirm FILE")
+        say("Confirm what is right: tagger seeds confirm FILE [IDS]; correct what is wrong: ... ID --themes ...")
     return 0
 
 
 @app.command
-def confirm(file: Path, *ids: str) -> int:
+def confirm(file: Path, *ids: str, themes: Themes = None, seeds: Seeds = Path("seeds")) -> int:
     """Confirm suggested seeds of a file, all of them or those of the given ids; they are trained on from then.
 
-    Example: tagger seeds confirm seeds/added/page.jsonl "page#2"
+    With --themes, these take the place of what was suggested.
+
+    Example: tagger seeds confirm seeds/added/page.jsonl "page#2" --themes trade,energy
     """
     from tagger.seeding import confirm as run
 
-    say(f"{file}: {counted(run(file, ids), 'seed')} confirmed.")
+    say(f"{file}: {counted(run(seeds, file, ids, theme_ids(themes)), 'seed')} confirmed.")
     return 0
 
 

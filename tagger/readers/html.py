@@ -2,6 +2,9 @@
 
 A page is read as a run of tags, not as a tree. Text needs no more, and the time stays in proportion to the
 page: the trees of hostile pages, and of careless ones, grow with the square of their length.
+
+What a page itself calls navigation, an aside or its footer stays in the text, so that nothing is lost unseen,
+but between a line `[navigation]` and a line `[end of navigation]`; cutting a page into releases takes it away.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_
 _CODECS = {"iso8859-1": "cp1252", "ascii": "cp1252"}
 
 _MAX_TABLES = 10
+_APART = {"nav": "navigation", "aside": "aside", "footer": "footer"}
+_NOTHING_APART = re.compile(r"\[(navigation|aside|footer)\]\s*\[end of \1\]\s*")
 _DROPPED = frozenset(["iframe", "noembed", "noframes", "noscript", "script", "style", "svg", "template", "title"])
 
 
@@ -60,14 +65,17 @@ def html_to_text(html: str) -> str:
     >>> html_to_text("<h1>Ministers &amp; quotas</h1><ul><li>cod<li>hake</ul><script>x()</script>")
     '# Ministers & quotas\n\n- cod\n- hake'
     """
-    flows = _Flows()
+    flows, apart = _Flows(), _Apart()
     for content, tag in _pieces(html):
         flows.innermost.write(unescape(content) if "&" in content else content)
-        if tag in _FLOW_TAGS:
+        mark = apart.mark(tag)
+        if mark:
+            flows.innermost.own_paragraph(mark)
+        elif tag in _FLOW_TAGS:
             _FLOW_TAGS[tag](flows.innermost)
         elif tag in _TABLE_TAGS:
             _TABLE_TAGS[tag](flows)
-    return flows.finished()
+    return _NOTHING_APART.sub("", flows.finished()).rstrip()
 
 
 def html_title(html: str) -> str | None:
@@ -126,6 +134,33 @@ def _pieces(html: str) -> Iterator[tuple[str, str]]:
     yield html[position:], ""
 
 
+class _Apart:
+    """Where the page's navigation, asides and footer begin and end; one within another is part of it.
+
+    The footer of an article or a quotation says who wrote it, and is none of the page.
+    """
+
+    def __init__(self) -> None:
+        self._outermost = ""
+        self._depth = 0
+        self._articles = 0
+
+    def mark(self, tag: str) -> str | None:
+        """Return the mark to set where a tag begins or ends such a part."""
+        name = tag.removeprefix("/")
+        step = -1 if tag.startswith("/") else 1
+        if name in ("article", "blockquote"):
+            self._articles = max(0, self._articles + step)
+        if name not in _APART or (name != self._outermost if self._depth else step < 0):
+            return None
+        if not self._depth and name == "footer" and self._articles:
+            return None
+        self._outermost, self._depth = name, self._depth + step
+        if step > 0 and self._depth == 1:
+            return f"[{_APART[name]}]"
+        return None if self._depth else f"[end of {_APART[name]}]"
+
+
 class _Flow:
     """Running text in the making: breaks and marks wait until words follow them."""
 
@@ -157,6 +192,12 @@ class _Flow:
         if text:
             self._pieces += ("\n" * self._breaks or " " * self._space, self._mark, text)
             self._breaks, self._space, self._mark = 0, False, ""
+
+    def own_paragraph(self, text: str) -> None:
+        """Add text as a paragraph."""
+        self._breaks, self._mark, self._in_heading = 2, "", False
+        self.add(text)
+        self.block()
 
     def block(self) -> None:
         if not self._mark:

@@ -77,6 +77,7 @@ _OFFICES = (
     re.compile(
         rf"(?:{_WORD},? (?:{_SMALL} )?){{0,8}}(?:{_BODY}|{_COUNCIL}|Authority|Treasury|Canada)(?: and {_PHRASE})?"
     ),
+    re.compile(rf"(?:The )?(?:{_WORD} )?(?:Republic|Kingdom|Commonwealth|Principality) of {_WORD}(?: and {_WORD})?"),
     re.compile(r"(?:THE|The) (?:WHITE HOUSE|White House)|United Nations|NATO|10 Downing Street"),
     re.compile(rf"(?:Prime Minister|President|Governor|Mayor|Spokesperson)['’]s Office{_MORE}"),
     re.compile(_ROLE_LINE),
@@ -87,7 +88,11 @@ _NO_OFFICE = re.compile(
     r"['’]s (?!Office)|s['’] "
     r"| (?:at|in|with|by|from|as|after|into|will|is|are|has|have|over|his|her|their|our|this|that|we)\b"
     r"| (?:To|At|With|By|In|From|Remarks|Statement|Readout)\b"
-    r"| (?:Meet|Call|Travel|Visit|Host|Announce|Launch|Welcome)(?:e?s|ing)?\b",
+    r"| (?:Meet|Call|Travel|Visit|Host|Announce|Launch|Welcome)(?:e?s|ing)?\b"
+    r"| (?:Address|Adopt|Agree|Appoint|Approve|Arrive|Attend|Back|Ban|Begin|Condemn|Conclude|Congratulate|Discuss|End"
+    r"|Extend|Hold|Honou?r|Impose|Inaugurate|Join|Lift|Make|Name|Offer|Open|Pardon|Pledge|Praise|Present|Promise|Propose"
+    r"|Publish|Ratif(?:y|ie)|Reaffirm|Receive|Reject|Renew|Return|Say|Seek|Send|Set|Sign|Speak|Start|Support|Take|Thank"
+    r"|Unveil|Urge|Warn|Win)e?s\b"
 )
 _PLACE = re.compile(rf"{_WORD}(?:,? (?:{_WORD}|of|and|the|de)){{0,4}}")
 _CAPITAL = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w.'’-]*"
@@ -114,11 +119,12 @@ _MARKER = re.compile(
 )
 _REFERENCE = re.compile(
     r"[A-Z]{1,12}(?:/[A-Z0-9.()-]{1,20}){1,5}|\d{1,5}/\d{2,4}(?: (?:PR|EN))?"
-    r"|(?:No|Nr|Ref|PRN|Release|PR|JP)[.:#]*(?: No\.?)? ?[\w/-]*\d[\w/-]*"
+    r"|(?i:(?:no|nr|ref|prn|release|pr|jp|number)[.:#]*(?: no\.?)?) ?[\w/-]*\d[\w/-]*"
 )
 _WEEKDAY = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|tues?|wed|thurs?|fri|sat|sun)\.?)\b,?", re.IGNORECASE
 )
+_NO_FIELD = re.compile(r"""$|[-–—•*"“‘(]|\d{1,3}[.)] """)
 _MARKS = ",–—|•·:;()-"
 _SEPARATOR = re.compile(r"\s*[|•·;]\s*|\s+[–—-]+\s+")
 _BEFORE_DATE = r"|\s+(?=\d|\w{3,9}\.? \d)"
@@ -154,7 +160,7 @@ def read_field(words: str) -> Field | None:
     >>> read_field("The ministers met today.") is None
     True
     """
-    if len(words) > MAX_FIELD or words[:1] in '-–—•*"“‘(' or words.endswith(","):
+    if len(words) > MAX_FIELD or _NO_FIELD.match(words) or words.endswith(","):
         return None
     for what, label in _LABELS:
         match = label.match(words)

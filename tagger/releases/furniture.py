@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
@@ -21,6 +21,9 @@ FOOTER = "footer"
 SHARING = "sharing"
 
 MAX_AGENCY_SPACES = 6
+
+# What HTML pages call by these names; the reader of HTML sets lines around it.
+_APART = re.compile(r"\[(?P<end>end of )?(?P<name>navigation|aside|footer)\]")
 
 _SITE = r"gov\.uk|canada\.ca|(www\.)?[\w-]+(\.[\w-]+){0,3}\.(gov|mil|int)(\.\w\w)?"
 
@@ -64,7 +67,8 @@ OPENINGS = {
     BANNER: r"""
         (official|secure \.?\w+) websites? use |\(?a lock \W.{0,40}https://
         (we|this (web ?)?site|gov\.uk) (also )?uses? (\w+ ){0,4}cookies
-        cookies on |cookie (policy|preferences|settings)$
+        cookies on |(view )?cookie(s|s? (policy|preferences|settings|notice))$
+        (this|our) (web ?)?site (also )?(stores|places|sets) (\w+ ){0,4}cookies|by (continuing|using) .{0,60}cookies
         (accept|reject|manage|set) (\w+ ){0,3}cookies\b|we(['’]d| would) like to (set|use) (\w+ ){0,3}cookies
         you(['’]ve| have) (accepted|rejected) (\w+ ){0,3}cookies
         (please )?enable javascript
@@ -76,12 +80,15 @@ OPENINGS = {
         © ?crown copyright|(©|\(c\) (19|20)\d\d|copyright (©|\(c\)|(19|20)\d\d|notice))
         for information media\W|for the use of (information )?media
         is this page useful|help us improve|(there is something|is there anything) wrong with this page|report a problem
+        (take|complete|answer|fill in) (our|a|this) .{0,30}survey|(tell us|let us know) what you think (of|about) th(is|e)
+        (give|leave|send) (us )?(your )?feedback\b|enter your e-?mail|stay (informed|connected|up to date)\b.{0,60}$
         did you find what you were looking for|was this page (helpful|useful)|thank you for your feedback
         (don['’]t include|to help us improve).{0,120}(national insurance|survey|visit)
         the following links? opens? in a new (tab|window)
         (sign up|subscribe|register) (now )?(for|to) .{0,60}(updates?|alerts?|newsletters?|e-?mails?|news)\b
         get (e-?mails?|alerts|updates) (about|for|from|on) |(un)?subscribe\b.{0,60}$
-        (date modified|page last updated|last (modified|reviewed)|page updated|this page was last)\b
+        date modified\b|page updated\b|((this|web ?site|page|site) ){0,2}(was )?last (modified|reviewed|changed)\b
+        ((this|web ?site|page|site) ){1,2}(was )?last updated\b
         this (content|page) (is|was) (archived|published under|no longer)|archived content
         if you (need|use|require) .{0,60}(assistive technology|accessible format|alternative format)
     """,
@@ -121,6 +128,7 @@ LINES = {
         (back to|return to|go to) (the )?(top|home(page)?|news|press releases?)( of page)?|top( of page)?|↑.{0,20}
         (previous|next) (page|article|story|release|post|next)|(page )?\d{1,4} (of|/) \d{1,4}|page \d{1,4}
         ((privacy|accessibility|cookies?|legal|copyright|terms)( NOTICE)+|(PAGE( NOTICE)*[\s|,·•/&–-]*(and )?){2,})
+        (older|newer|earlier|later) (posts|entries|news|items|releases)|(\d{1,3}\s+){2,}\d{0,3}\s*(next|last)?\W*
         prn:? ?\d{4}/\d{1,5}|print version
         is this page (useful|not useful)\??|(yes|no),? this page is (not )?(useful|helpful)|maybe|site ?map|yes\W+no
     """.replace("NOTICE", _NOTICE).replace("PAGE", _PAGE),
@@ -169,9 +177,21 @@ def furniture(page: str, lines: Sequence[Line], learned: Boilerplate) -> list[st
         if _is_learned(page, paragraph, learned):
             kinds[first:end] = [FOOTER] * len(paragraph)
         else:
-            pairs = zip(kinds[first:end], _kinds_by_sentence(paragraph), strict=True)
-            kinds[first:end] = [by_line or by_sentence for by_line, by_sentence in pairs]
+            kinds[first:end] = _with_sentences(paragraph, kinds[first:end])
+    for first, end, kind in _set_apart(lines):
+        kinds[first:end] = [kind] * (end - first)
     return kinds
+
+
+def _set_apart(lines: Sequence[Line]) -> Iterator[tuple[int, int, str]]:
+    """Yield the stretches that the reader of HTML has set apart, marks included."""
+    opened: dict[str, int] = {}
+    for position, line in enumerate(lines):
+        mark = _APART.fullmatch(line.words)
+        if mark and not mark["end"]:
+            opened.setdefault(mark["name"], position)
+        elif mark and mark["name"] in opened:
+            yield opened.pop(mark["name"]), position + 1, BANNER if mark["name"] == "navigation" else FOOTER
 
 
 def is_agency_name(words: str) -> bool:
@@ -186,17 +206,18 @@ def _is_learned(page: str, paragraph: Sequence[Line], learned: Boilerplate) -> b
     return learned.knows(page[paragraph[0].start : paragraph[-1].end])
 
 
-def _kinds_by_sentence(paragraph: Sequence[Line]) -> list[str | None]:
-    """Return for each line of a paragraph the kind of the furniture sentence that makes up half of it or more.
+def _with_sentences(paragraph: Sequence[Line], kinds: list[str | None]) -> list[str | None]:
+    """Return the kinds of a paragraph's lines, each also by the furniture sentence that makes up half of it or more.
 
-    Sentences are looked at, and not lines, because a footer may be broken over lines anywhere.
+    Sentences are looked at, and not lines, because a footer may be broken over lines anywhere; but not over
+    a line that is furniture by itself.
     """
     text = " ".join(line.words for line in paragraph)
     starts = [0, *accumulate(len(line.words) + 1 for line in paragraph)]
     covered = [0] * len(paragraph)
-    kinds: list[str | None] = [None] * len(paragraph)
-    breaks = [0, *(match.end() for match in _SENTENCE_BREAK.finditer(text)), len(text)]
-    for start, end in pairwise(breaks):
+    breaks = {0, len(text), *(match.end() for match in _SENTENCE_BREAK.finditer(text))}
+    breaks.update(edge for at, kind in enumerate(kinds) if kind for edge in starts[at : at + 2])
+    for start, end in pairwise(sorted(breaks)):
         kind = sentence_kind(text[start:end].strip("*_ ")) if end - start <= MAX_SHORT else None
         at = bisect_right(starts, start) - 1
         while kind and at < len(paragraph) and starts[at] < end:

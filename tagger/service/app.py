@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -13,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 
+from tagger.errors import ServiceError
 from tagger.registry import Registry
 from tagger.service import problems
 from tagger.service.live import LiveModel
@@ -67,7 +69,8 @@ def app_from_environment() -> FastAPI:
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop. Raises ServiceError where the address cannot be listened on."""
+    _check_address(settings.host, settings.port)
     # Workers are processes of their own, and read the settings from the environment.
     os.environ["TAGGER_MODELS"] = str(settings.models)
     os.environ["TAGGER_MAX_BODY_BYTES"] = str(settings.max_body_bytes)
@@ -84,6 +87,19 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         log_config=_logging(),
     )
+
+
+def _check_address(host: str, port: int) -> None:
+    """Try the address before the server does, which would only log what is wrong."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ServiceError(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another: tagger serve --port {port + 1}"
+        ) from error
 
 
 def _logging() -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 PAGE = (
-    "Ministers Agree Fishing Quotas\n\n4 May 2031\n\nOffice of the Spokesperson\n\n"
-    "Ministers agreed today on fishing quotas for cod and hake in the northern waters.\n\n"
+    "Ministers Sign a Trade Agreement\n\n4 May 2031\n\nOffice of the Spokesperson\n\n"
+    "The trade agreement signed today removes tariffs on steel and dairy products over four years.\n\n"
     "New Rules for Export Controls\n\n5 May 2031\n\nOffice of the Spokesperson\n\n"
     "The ministry published rules on the export of machine tools and dual-use goods.\n"
 )
@@ -14,7 +14,10 @@ PAGE = (
 DOCUMENTS: dict[str, Any] = {
     "text": {
         "summary": "A text",
-        "value": {"text": "Ministers agreed today on fishing quotas for cod and hake.", "title": "Fishing quotas"},
+        "value": {
+            "text": "The agreement removes tariffs on steel and dairy products.",
+            "title": "Trade agreement signed",
+        },
     },
     "explained": {
         "summary": "With the evidence and the score of every theme",
@@ -29,7 +32,10 @@ DOCUMENTS: dict[str, Any] = {
     "page": {"summary": "A page, cut into its releases", "value": {"text": PAGE, "split": "auto"}},
     "html": {
         "summary": "A page in HTML",
-        "value": {"text": "<h1>Fishing quotas</h1><p>Ministers agreed on cod &amp; hake.</p>", "format": "html"},
+        "value": {
+            "text": "<h1>Trade agreement signed</h1><p>It removes tariffs on steel &amp; dairy.</p>",
+            "format": "html",
+        },
     },
 }
 
@@ -38,13 +44,13 @@ BATCHES: dict[str, Any] = {
         "summary": "Two documents",
         "value": {
             "documents": [
-                {"id": "a", "text": "Ministers agreed today on fishing quotas for cod and hake."},
+                {"id": "a", "text": "The agreement removes tariffs on steel and dairy products."},
                 {"id": "b", "title": "Export controls", "text": "New rules on the export of machine tools."},
             ]
         },
     },
     "one-wrong": {
         "summary": "The second has its own error",
-        "value": {"documents": [{"id": "a", "text": "Ministers agreed on quotas."}, {"id": "b", "text": ""}]},
+        "value": {"documents": [{"id": "a", "text": "Tariffs on steel fall."}, {"id": "b", "text": ""}]},
     },
 }

@@ -127,6 +127,7 @@ async def index() -> Index:
             "GET /v1/themes": "the themes that can be given",
             "GET /v1/models": "the versions",
             "GET /v1/models/live": "the version that answers",
+            "GET /health/live": "whether the process runs",
             "GET /health/ready": "whether requests are answered",
             "GET /openapi.json": "the description of all this, with examples",
         },

@@ -359,7 +359,6 @@ def test_a_page_that_cannot_be_read_is_reported(words: str, content: bytes) -> N
         ("<head><title>T</title><style>s</style></head><script>'<p>'</script>a<noscript>n</noscript>", "a"),
         ("a<svg><title>t</title><text>t</text></svg>b<svg/>c<template><p>t</p></template>d", "abcd"),
         ("a<svg>b<p>c", "ab\n\nc"),
-        ("<nav>Home</nav><main>M</main><footer>Contact</footer>", "Home\n\nM\n\nContact"),
         ("a<!-- <p>x</p> -->b<!---->c<!doctype html><?xml?>d", "abcd"),
         ("<p title='a > b' x=it's>5 < 6&nbsp;&lt;p&gt; &#8212; &unknown;</p>", "5 < 6 <p> — &unknown;"),
         ("</p></table></td>a</ul></h2>b<td>c</td>", "a\n\nb\n\nc"),
@@ -368,6 +367,25 @@ def test_a_page_that_cannot_be_read_is_reported(words: str, content: bytes) -> N
 )
 def test_html_is_text_as_a_reader_sees_it(html: str, text: str) -> None:
     """Blocks, breaks, headings, lists and tables come out as text, and what is not seen stays out."""
+    assert html_to_text(html) == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<nav>Home</nav><main>M</main>", "[navigation]\n\nHome\n\n[end of navigation]\n\nM"),
+        ("M<aside><nav>See</nav> also</aside>", "M\n\n[aside]\n\nSee\n\nalso\n\n[end of aside]"),
+        ("M<footer>A<footer>B</footer>C</footer>", "M\n\n[footer]\n\nA\n\nB\n\nC\n\n[end of footer]"),
+        ("<ul><li><nav>a</nav><li>b</ul>", "[navigation]\n\na\n\n[end of navigation]\n\n- b"),
+        ("<h2>T<nav>Home</nav>y", "## T\n\n[navigation]\n\nHome\n\n[end of navigation]\n\ny"),
+        ("M<nav> <aside></aside></nav>x", "M\n\nx"),
+        ("<article>M<footer>By Ada</footer></article>", "M\n\nBy Ada"),
+        ("<blockquote>Q<footer>Ada</footer></blockquote><footer>F", "Q\n\nAda\n\n[footer]\n\nF"),
+        ("</nav></footer>a", "a"),
+    ],
+)
+def test_what_a_page_calls_furniture_is_kept_between_marks(html: str, text: str) -> None:
+    """Navigation, asides and the page's footer stand between lines that say so, outermost only, and never empty."""
     assert html_to_text(html) == text
 
 
@@ -410,13 +428,13 @@ def test_a_page_in_another_encoding_than_it_says_is_reported() -> None:
     assert "is not euc_jp" in only_problem(read(".html", b"<meta charset=euc-jp>\xff\xff"))
 
 
-@pytest.mark.parametrize("opening", ["<div>", "<b>", "<ul><li>", "<table><tr><td>", "<h1>", "<pre>", "<svg>"])
+@pytest.mark.parametrize("opening", ["<div>", "<b>", "<ul><li>", "<table><tr><td>", "<h1>", "<pre>", "<svg>", "<nav>"])
 def test_deep_nesting_is_only_text(opening: str) -> None:
     """A page nested a hundred thousand levels deep is read like any other."""
     assert "deep" in html_to_text(opening * 100_000 + "deep")
 
 
-TAGS = ["p", "td", "tr", "table", "h1", "li", "ul", "br", "pre", "svg", "script"]
+TAGS = ["p", "td", "tr", "table", "h1", "li", "ul", "br", "pre", "svg", "script", "nav", "aside", "footer", "article"]
 MARKUP = st.lists(
     st.sampled_from([f"<{tag}>" for tag in TAGS] + [f"</{tag}>" for tag in TAGS])
     | st.sampled_from(["word", " ", "\n", "<", "<!--", ">", "&amp;", "'", '"', "<a b='"]),

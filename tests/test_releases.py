@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger.documents import Release
+from tagger.readers import html_to_text
 from tagger.releases import NOTHING_LEARNED, Boilerplate, Cut, clean, cut, learn
 from tagger.releases.dates import find_date
 
@@ -503,6 +504,211 @@ def test_windows_page_without_empty_lines_is_cut() -> None:
     check_invariants(release * 3, found)
     assert [r.title for r in found.releases] == ["Harbour Talks Conclude"] * 3
     assert [r.start for r in found.releases] == [0, len(release), 2 * len(release)]
+
+
+# Lists of dated releases
+
+ITEMS = [
+    ("Ferry leaves on its first crossing", "14 May 2023", HARBOUR),
+    ("Quays of Port Alder to be renewed", "9 May 2023", GRANT),
+    ("Harbour masters are thanked", "2 May 2023", THANKS),
+]
+
+
+def listed(item: str, items: list[tuple[str, str, str]] = ITEMS) -> str:
+    """Items of a list, each in the same form."""
+    return "\n\n".join(item.format(title=title, date=date, body=body) for title, date, body in items)
+
+
+@pytest.mark.parametrize(
+    "above", ["", "Home > News\n\n", "Ministry of Harbours\n\nLatest news\n\n", "Press releases\n\n"]
+)
+@pytest.mark.parametrize("items", [ITEMS, ITEMS[::-1]], ids=["newest first", "oldest first"])
+@pytest.mark.parametrize(
+    "item",
+    [
+        "{title}\n\n{date}\n\n{body}",
+        "{title}\n{date}\n\n{body}\n\n{body}",
+        "{date}\n\n{title}\n\n{body}",
+        "{date}\n{title}\n\n{body}",
+        "{title}\n\nKessing, {date}\n\n{body}",
+        "{title}\n\nPublished: {date}\n\n{body}\n\nRead more",
+        "## {title}\n\n{date}\n\n{body}",
+    ],
+)
+def test_dated_list_is_cut_without_offices(item: str, items: list[tuple[str, str, str]], above: str) -> None:
+    """Titles and dates that repeat in one shape from the top of the page on, each with its text, are releases."""
+    page = f"{above}{listed(item, items)}\n\nOlder news\n1 2 3 Next\n"
+    found = cut(page)
+    check_invariants(page, found)
+    assert [release.title for release in found.releases] == [title for title, _, _ in items]
+    assert [str(release.date)[-2:] for release in found.releases] == [f"{int(date[:2]):02}" for _, date, _ in items]
+    assert [release.text.split("\n\n")[0] for release in found.releases] == [body for _, _, body in items]
+    assert not found.releases[-1].text.endswith("Next")
+
+
+def test_equal_headings_with_dates_are_releases_in_any_order() -> None:
+    """Sections of one release are never of its title's level, so headings of one level need no order."""
+    items = [ITEMS[1], ITEMS[0], ITEMS[2]]
+    html = listed("<article><h3>{title}</h3><time>{date}</time><p>{body}</p></article>", items)
+    found = cut(html_to_text(f"<h1>News</h1>{html}"))
+    assert [release.title for release in found.releases] == [title for title, _, _ in items]
+
+
+EVENTS = [(title, date, "It was signed.") for title, date, _ in ITEMS]
+PAST = [
+    (title, f"{date[:-4]}{year}", body) for (title, date, body), year in zip(ITEMS, (1950, 1971, 2012), strict=True)
+]
+LIST_ITEM = "{title}\n\n{date}\n\n{body}"
+HEADED = "The Northern Ferry\n\n3 December 2021\n\n"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        listed(LIST_ITEM, EVENTS),
+        listed("{date}\n\n{title}", EVENTS * 3),
+        listed("{date}\t{title}") + f"\n\n{HARBOUR}",
+        f"History of the ferry\n\n{listed(LIST_ITEM, PAST)}",
+        f"# The Northern Ferry\n\n{listed('## ' + LIST_ITEM)}",
+        f"{HEADED}{HARBOUR}\n\n{listed(LIST_ITEM, PAST)}",
+        f"# {HEADED}{HARBOUR}\n\n{listed('## ' + LIST_ITEM)}",
+        f"{HEADED}Office of the Spokesperson\n\n{HARBOUR}\n\n{listed(LIST_ITEM)}",
+        f"{HARBOUR}\n\n{listed(LIST_ITEM)}",
+        f"{HEADED}{HARBOUR}\n\nKessing\n\n4 December\n\n{GRANT}\n\nPort Alder\n\n5 December\n\n{THANKS}",
+        f"{HEADED}MINISTER: {HARBOUR}\n\nQUESTION: And then?\n\n2 December 2021\n\nMINISTER: {GRANT}",
+    ],
+)
+def test_dates_within_one_release_do_not_cut_it(page: str) -> None:
+    """Chronologies, tables, itineraries, dated sections and transcripts are one release."""
+    found = cut(page)
+    check_invariants(page, found)
+    assert len(found.releases) == 1
+
+
+# Titles below letterheads, and letterheads
+
+
+@pytest.mark.parametrize(
+    ("header", "title", "office"),
+    [
+        (
+            "MINISTRY OF PORTS\nKINGDOM OF MARLAND\n\nPRESS RELEASE\nKessing, 2nd May 2020\n\nMINISTER OPENS QUAY",
+            "MINISTER OPENS QUAY",
+            "MINISTRY OF PORTS, KINGDOM OF MARLAND",
+        ),
+        (
+            "Republic of Marland\nMinistry of Ports\n\nPress Release\n\nKessing, 2 May 2020\n\nPremier Vale Cuts Tape",
+            "Premier Vale Cuts Tape",
+            "Republic of Marland, Ministry of Ports",
+        ),
+        (
+            "Council of Ports\n\nPress release\n\n2 May 2020\n\nCouncil of Ports Adopts Rules on Nets",
+            "Council of Ports Adopts Rules on Nets",
+            "Council of Ports",
+        ),
+        ("2 May 2020\n\nNews release no. 12/2020\n\nMinister opens quay", "Minister opens quay", None),
+        ("Press Release\n\n2 May 2020\n\nMinistry of Ports", None, "Ministry of Ports"),
+        (
+            "Ministry of Ports\n\n2 May 2020\n\nMinister for Ports and Lights",
+            None,
+            "Ministry of Ports, Minister for Ports and Lights",
+        ),
+        (
+            "Ministry of Ports\nGovernment of Marland\n\nHome | About | Media\n\nQuay opened\n\n2 May 2020",
+            "Quay opened",
+            "Ministry of Ports, Government of Marland",
+        ),
+        (
+            "You are here:\n1. News\n2. Ministry of Ports\n\nQuay opened\n\nFrom: Ministry of Ports\n2 May 2020",
+            "Quay opened",
+            "Ministry of Ports",
+        ),
+    ],
+)
+def test_letterheads_are_told_from_titles(header: str, title: str | None, office: str | None) -> None:
+    """A headline that opens with an office is the title; a letterhead is the office, also above the navigation."""
+    (release,) = cut(f"{header}\n\n{HARBOUR}").releases
+    assert (release.title, release.office, release.date) == (title, office, "2020-05-02")
+    assert release.text == HARBOUR
+
+
+# What stands below a text
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "- Ends -\n\nIssued by the Ministry of Ports, Kessing",
+        "- Share on Facebook\n- Share by email\n- Print this page\n\nMedia contact: Ida Brandt, 021 555 0123",
+        "Media contact: Ida Brandt, 021 555 0123\n\n12 Old Harbour Street, Kessing 1001",
+        "© 2020 Government of Marland\n\n- Privacy\n- Terms\n\nPrivate Bag 7, Kessing",
+        "Press enquiries\nEmail press@ports.example\n\nContact the Ports press team by email first, and we will reply.",
+        "Back to top\nSite last updated on: 3 May 2020",
+        "This page was last updated on 3 May 2020.\n\nSource: Ministry of Ports",
+        "Sign up for email alerts\n\nEnter your email.\n\nTake our survey\n\nIt will take a minute to complete.",
+        "If you use assistive technology and need an accessible format, write to us.",
+        "Earlier posts\n1 2 3 Last",
+    ],
+)
+def test_what_stands_below_a_text_is_none_of_it(below: str) -> None:
+    """Who issued a release, contacts, addresses, sharing, sign-ups and surveys are no text, and are accounted for."""
+    page = f"Quay opened\n\n2 May 2020\n\n{HARBOUR}\n\n{below}\n"
+    found = cut(page)
+    check_invariants(page, found)
+    assert [release.text for release in found.releases] == [HARBOUR]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "The networks that took part:\n\n- Facebook\n- YouTube",
+        "Quick facts\n\n- 40,000 people\n- 12 ships",
+        "Kessing\n2 May 2020",
+        "Date: 3 May 2020\nTime: noon\nPlace: Kessing Town Hall",
+    ],
+)
+def test_lists_and_details_that_end_a_text_are_kept(end: str) -> None:
+    """Facts, where and when, and names in a list are text although nothing follows them."""
+    (release,) = cut(f"Quay opened\n\n2 May 2020\n\n{HARBOUR}\n\n{end}").releases
+    assert squeezed(release.text) == squeezed(HARBOUR + end)
+
+
+@pytest.mark.parametrize("skip", ["", "Skip to main content\n"])
+@pytest.mark.parametrize(
+    "bar",
+    [
+        "Cookies on this site\nWe use a few essential cookies to make it work.\nAccept all cookies\nView cookies",
+        "We use cookies\n\nThis site stores some cookies on your device.\n\nReject cookies",
+    ],
+)
+def test_cookie_bar_is_no_release(bar: str, skip: str) -> None:
+    """A cookie bar above a release is a banner, also right below a line of navigation."""
+    page = f"{skip}{bar}\n\nMenu\n\n{GOV_UK_NEWS.format(**BODIES)}"
+    found = cut(page)
+    assert [release.title for release in found.releases] == ["New harbour lights for Port Alder"]
+    assert {removal.kind for removal in found.removed if "ookies" in page[removal.start : removal.end]} == {"banner"}
+
+
+def test_what_html_calls_furniture_is_taken_away() -> None:
+    """Navigation is a banner, asides and footers are footers, also with whole sentences in them; nothing is lost."""
+    page = html_to_text(
+        "<header>Government of Marland<nav><ul><li>Home<li>News</ul></nav></header><main><article>"
+        f"<h1>Quay opened</h1><p>2 May 2020</p><p>{HARBOUR}</p><aside><h2>Elsewhere</h2><p>{GRANT}</p></aside>"
+        f"<p>{THANKS}</p></article></main><footer><p>12 Quay</p><ul><li>Privacy<li>Terms</ul></footer>"
+    )
+    found = cut(page)
+    check_invariants(page, found)
+    (release,) = found.releases
+    assert (release.text, release.office) == (f"{HARBOUR}\n\n{THANKS}", "Government of Marland")
+    assert [removal.kind for removal in release.removed] == ["header", "footer"]
+    assert [removal.kind for removal in found.removed] == ["banner", "footer"]
+
+
+def test_marks_without_an_end_take_nothing_away() -> None:
+    """A page whose tags are never closed loses no text."""
+    (release,) = cut(html_to_text(f"<nav>Home<h1>Quay opened</h1><p>{HARBOUR}</p>")).releases
+    assert HARBOUR in release.text
 
 
 # Pages that are one release

@@ -14,9 +14,9 @@ MAX_TITLE = 400
 _LINE = re.compile("[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _ONE_BREAK = {"\n", "\r\n", "\r"}
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_MARKED = re.compile("[*_#\\\\\\[\\]\u00ad\u200b-\u200f\u2060\ufeff]|\\s\\s|[^\\S ]|^\\s|\\s$")
 _HEADING = re.compile(r"\s*(#{1,6})[ \t\u00a0\u202f]+(?=[^\s#])")
 _CLOSING_HASHES = re.compile(r"[ \t]+#{1,6}\s*$")
-_UNDERLINE = re.compile(r"(=)={2,}|-{4,}")
 _INLINE = re.compile(
     r"(?<![*\w])(?P<stars>\*{1,3})(?=[^\s*])(?P<starred>[^*]+)(?<=\S)(?P=stars)(?![*])"
     r"|(?<![_\w])(?P<bars>_{1,2})(?=[^\s_])(?P<barred>[^_]+)(?<=\S)(?P=bars)(?![_\w])"
@@ -87,7 +87,7 @@ def lines(page: str) -> list[Line]:
             paragraph += 1
         previous_end = match.end()
         start = match.start() + len(text) - len(text.lstrip())
-        _append(found, page, start, start + len(stripped), paragraph)
+        found.append(_line(page, start, start + len(stripped), paragraph))
     return found
 
 
@@ -122,29 +122,19 @@ def inline_marks(page: str, start: int, end: int) -> list[tuple[int, int]]:
 
 def readable(text: str) -> str:
     """Return a short text as a reader sees it: no Markdown marks, no invisible characters, single spaces."""
+    if not _MARKED.search(text):
+        return text
     for start, end in sorted(heading_marks(text, 0, len(text)) + inline_marks(text, 0, len(text)), reverse=True):
         text = text[:start] + text[end:]
     text = " ".join(_INVISIBLE.sub("", text).replace("\\", "").split())
     return text.strip("*_ ") or text
 
 
-def _append(found: list[Line], page: str, start: int, end: int, paragraph: int) -> None:
+def _line(page: str, start: int, end: int, paragraph: int) -> Line:
     text = page[start : min(end, start + MAX_SHORT)]
     heading = _HEADING.match(text)
-    underline = _UNDERLINE.fullmatch(text)
-    above = found[-1] if found else None
-    if underline and above and above.paragraph == paragraph and above.is_titlelike:
-        found[-1] = above._replace(level=1 if underline[1] else 2)
-    found.append(
-        Line(
-            start,
-            end,
-            readable(text),
-            len(heading[1]) if heading else 0,
-            paragraph,
-            _ends_sentence(page[max(start, end - 60) : end]),
-        )
-    )
+    is_ended = _ends_sentence(page[max(start, end - 60) : end])
+    return Line(start, end, readable(text), len(heading[1]) if heading else 0, paragraph, is_ended)
 
 
 def _ends_sentence(text: str) -> bool:

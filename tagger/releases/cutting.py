@@ -10,10 +10,10 @@ from tagger.documents import DatePrecision, Release, Removal
 from tagger.releases.blocks import Line, lines
 from tagger.releases.bodies import body_text
 from tagger.releases.dates import find_date
-from tagger.releases.furniture import BANNER, FOOTER, furniture, is_agency_name
+from tagger.releases.furniture import BANNER, FOOTER, SHARING, furniture, is_agency_name, line_kind
 from tagger.releases.headers import Header, HeaderReader, title_text
 from tagger.releases.learning import NOTHING_LEARNED, Boilerplate
-from tagger.releases.markers import attributed_to, is_contact, is_contact_heading, is_related_heading, is_text_marker
+from tagger.releases.markers import attributed_to, below_kind, is_contact, is_text_marker
 
 HEADER = "header"
 CONTACT = "contact"
@@ -26,7 +26,6 @@ MAX_PROMOTED = 3
 """How many headlines of other releases a page may promote below its agency's name."""
 
 _DATELINE = 120
-_DATELINE_PLACE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +113,9 @@ class _Section:
         return title, max(found, line.start)
 
     def _date(self, kept: Sequence[int]) -> tuple[str | None, DatePrecision]:
-        for field in self.header.fields.values():
-            if field.date:
-                return field.date, field.precision
+        stated = self.header.date
+        if stated:
+            return stated.date, stated.precision
         return _dateline(self.lines[kept[0]].words) if kept else (None, "none")
 
     def _office(self) -> str | None:
@@ -129,18 +128,29 @@ class _Section:
     # What is not the text
 
     def _mark_footer(self, end: int) -> None:
-        """Mark what follows the last running text when it is a list of links, or headlines below the agency's name."""
-        for position in range(end - 1, self.header.body, -1):
-            words = self.lines[position].words
-            if not self.kinds[position] and self.lines[position].is_prose:
-                return
-            promoted = is_agency_name(words) and end - position - 1 <= MAX_PROMOTED and self._follows_prose(position)
-            if promoted or is_related_heading(words):
-                self.kinds[position:end] = [kind or FOOTER for kind in self.kinds[position:end]]
+        """Mark what follows the last running text, from the first line on that only stands below a text."""
+        while end > self.header.body and self.kinds[end - 1]:
+            end -= 1
+        first = end
+        while first > self.header.body + 1 and (self.kinds[first - 1] or not self.lines[first - 1].is_prose):
+            first -= 1
+        is_below = False
+        for position in range(first, end):
+            kind = self.kinds[position]
+            is_below = is_below or kind in (FOOTER, SHARING) or self._is_below_text(position, first, end)
+            self.kinds[position] = kind or (FOOTER if is_below else None)
 
-    def _follows_prose(self, position: int) -> bool:
-        above = next((at for at in range(position - 1, self.header.body - 1, -1) if not self.kinds[at]), None)
-        return above is not None and self.lines[above].is_prose
+    def _is_below_text(self, position: int, first: int, end: int) -> bool:
+        """Whether a line after the last running text heads links, says who issued it, or is furniture in a list.
+
+        So does the agency's name with a few headlines of other releases, right below the running text.
+        """
+        line = self.lines[position]
+        if below_kind(line.words) in ("related", "imprint"):
+            return True
+        if line.is_list_item:
+            return not self.lines[first - 1].words.endswith(":") and bool(line_kind(line.words.lstrip("-*•· ")))
+        return is_agency_name(line.words) and end - position - 1 <= MAX_PROMOTED and all(self.kinds[first:position])
 
     def _mark_markers(self) -> str | None:
         """Mark text markers, and the attribution near the top; return to whom the text is attributed."""
@@ -165,7 +175,7 @@ class _Section:
             if paragraph_end == self.end or line.paragraph != self.lines[position + 1].paragraph:
                 words, paragraph_end = "", position + 1
             words = f"{line.words} {words}".strip()
-            if is_contact_heading(line.words) or (first_contact <= paragraph_end and is_contact(words)):
+            if below_kind(line.words) == "contact" or (first_contact <= paragraph_end and is_contact(words)):
                 first_contact = position
             elif line.is_prose and (not position or self.lines[position - 1].paragraph != line.paragraph):
                 break
@@ -176,7 +186,7 @@ class _Section:
 def _dateline(words: str) -> tuple[str | None, DatePrecision]:
     """Return the full date of a dateline that opens a text: `OTTAWA, 3 December 2021 – The government ...`."""
     found = find_date(words[:_DATELINE])
-    if found and found.precision == "day" and found.start <= _DATELINE_PLACE:
+    if found and found.precision == "day":
         before, after = words[: found.start], words[found.end :].lstrip(" )]")
         if after.startswith(("–", "—", "-", ":", "|")) and not any(word.islower() for word in before.split()):
             return found.date, found.precision

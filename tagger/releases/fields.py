@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from tagger.documents import DatePrecision
@@ -30,7 +30,7 @@ KINDS = (
     "Ministerial Statement", "Parliamentary Statement",
 )  # fmt: skip
 
-# Labels of header lines by what their value is ("" for one that is of no use).
+# Labels of header lines by what their value is ("" and "updated" for one that is of no use).
 LABELS = {
     "office": r"from|by|author\(?s?\)?|speakers?|(?:issued|released|delivered) by|organi[sz]ation|department|ministers?"
     r"|source|office",
@@ -65,10 +65,9 @@ _PHRASE = rf"(?:{_WORD}|{_SMALL}),?(?: (?:{_WORD}|{_SMALL}),?){{0,25}}"
 _MORE = rf"(?:,? {_PHRASE})?"
 _ROLE_LINE = rf"(?:{_RANK} )*{_ROLE}\b{_MORE}"
 _LONG_ROLE = rf"{_ROLE}(?=[A-Z]|\b)(?:{_PHRASE})?{_MORE}"
-_HONOURS = r"(?:(?:Jr\.|Sr\.|MP|PC|QC|KC), )?"
 _SIGNATURES = (
     re.compile(rf"(?:The )?(?:(?:Press|Public|Executive) )?(?:Office|Bureau) (?:of|for) {_PHRASE}"),
-    re.compile(rf"{_NAME} ?, {_HONOURS}(?:(?:{_WORD}|{_SMALL}),? ){{0,8}}{_LONG_ROLE}"),
+    re.compile(rf"{_NAME} ?, (?:(?:{_WORD}|{_SMALL}),? ){{0,8}}{_LONG_ROLE}"),
     re.compile(rf"(?:The )?(?:Rt\.? )?(?:Senator )?(?:the )?Hon(?:\.|ou?rable)? {_NAME}{_MORE}"),
 )
 _OFFICES = (
@@ -102,6 +101,7 @@ _KNOWN_PLACE = one_of(rf"""
     (?i:washington|new york|brussels|strasbourg|luxembourg|geneva|vienna|london|ottawa|canberra|wellington)
     (?i:paris|berlin|rome|tokyo|jerusalem)
 """)
+_TOWN = re.compile(rf"{_CAPITAL}(?: {_CAPITAL})?")
 _VENUE = re.compile(
     rf"(?:{_CAPITAL}|\d+|of|the|de|and) ?(?:.{{0,60}}\b)?(?:Room|Hotel|Cent(?:er|re)|Headquarters|Palace|Residence"
     r"|Embassy|Auditorium|House|Hall|Airport|Building|Museum|Chancellery|University|Ministry(?: of .{3,30})?)\b.{0,30}"
@@ -136,7 +136,6 @@ _KIND_WORDS = {kind.lower(): kind for kind in KINDS} | {f"{kind.lower()}s": kind
 _KIND_FIRST = re.compile(
     rf"({'|'.join(sorted((re.escape(kind) for kind in KINDS), key=len, reverse=True))})s?\s+(?=\S)", re.IGNORECASE
 )
-_NAME_LINE = re.compile(rf"(?:(?:Ambassador|Dr\.?|Hon\.?|Mr\.?|Ms\.?) )?{_NAME}(?:, (?:Jr|Sr)\.)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +170,28 @@ def read_field(words: str) -> Field | None:
     return _unlabelled(words)
 
 
-def read_value(what: str, words: str) -> Field | None:
-    """Return the field of a line that stands below its label.
+def read_line(words: str, above: Field | None, words_below: str) -> Field | None:
+    """Return what a header line states, by itself or by what stands around it.
 
-    >>> read_value("date", "3 December 2021").date
-    '2021-12-03'
+    That is a value below its label, a name above a role, a further speaker below an office; and below any
+    field an address for e-mail, a town above a date, a building or room below a place.
+
+    >>> read_line("Ned Price", None, "Department Spokesperson").office
+    'Ned Price'
     """
-    return _VALUES[what](words) if len(words) <= MAX_FIELD else None
-
-
-def is_name(words: str) -> bool:
-    """Return whether a line could be a person's name and nothing else."""
-    return len(words) <= 60 and bool(_NAME_LINE.fullmatch(words))
+    if len(words) > MAX_FIELD:
+        return None
+    awaited = _VALUES[above.awaits](words) if above and above.awaits is not None else None
+    if found := awaited or read_field(words):
+        return found
+    below = read_field(words_below)
+    named = below and below.what == {"office"} and re.fullmatch(_ROLE_LINE, words_below) and re.fullmatch(_NAME, words)
+    if named or (above and "office" in above.what and not _NO_OFFICE.search(words) and _SPEAKER.fullmatch(words)):
+        return Field(frozenset({"office"}), office=words)
+    is_address = "@" in words and " " not in words
+    is_town = below and below.what == {"date"} and _TOWN.fullmatch(words) and not words.isupper()
+    is_venue = above and above.what == {"place"} and _VENUE.fullmatch(words)
+    return Field(frozenset({"place"})) if above and (is_address or is_town or is_venue) else None
 
 
 def _labelled(what: str, label: str, value: str) -> Field | None:
@@ -190,8 +199,7 @@ def _labelled(what: str, label: str, value: str) -> Field | None:
         alone = label.endswith(":") or label.lower() in _LABELS_WITHOUT_COLON
         return Field(frozenset({"label"}), awaits=what) if alone else None
     field = _VALUES[what](value)
-    opens = {"label", "marker"} if label.lower().startswith("for ") else {"label"}
-    return field and Field(field.what | opens, field.date, field.precision, field.office, field.kind)
+    return field and replace(field, what=field.what | {"label"})
 
 
 def _date_value(value: str) -> Field | None:
@@ -199,10 +207,6 @@ def _date_value(value: str) -> Field | None:
     if not found or found.start > 20:
         return None
     return Field(frozenset({"date"}), found.date, found.precision)
-
-
-def _updated_value(value: str) -> Field | None:
-    return Field(frozenset({"updated"})) if find_date(value) else None
 
 
 def _office_value(value: str) -> Field | None:
@@ -213,14 +217,14 @@ def _kind_value(value: str) -> Field | None:
     return Field(frozenset({"kind"}), kind=_KIND_WORDS.get(value.lower(), value))
 
 
-def _other_value(value: str) -> Field | None:
-    return Field(frozenset({"place"})) if len(value) <= 120 else None
+def _other_value(_value: str) -> Field | None:
+    return Field(frozenset({"place"}))
 
 
 _VALUES: dict[str, Callable[[str], Field | None]] = {
     "office": _office_value,
     "date": _date_value,
-    "updated": _updated_value,
+    "updated": _other_value,
     "kind": _kind_value,
     "": _other_value,
 }
@@ -265,7 +269,7 @@ def _read_part(part: str, any_place: bool, what: set[str], stated: dict[str, str
     elif is_office(part):
         stated["office"] = f"{stated['office']}, {part}" if "office" in stated else part
         what.add("office")
-    elif kind_first and _read_part(part[kind_first.end() :], any_place, what, stated) and what != {"place"}:
+    elif kind_first and _read_part(part[kind_first.end() :], any_place, what, stated):
         stated.setdefault("kind", _KIND_WORDS[kind_first[1].lower()])
         what.add("kind")
     elif any_place and part.count(" ") < 4 and not _NO_OFFICE.search(part) and _PLACE.fullmatch(part):
@@ -288,9 +292,9 @@ def is_office(words: str) -> bool:
     return any(pattern.fullmatch(words) for pattern in _OFFICES)
 
 
-def is_role(words: str) -> bool:
-    """Return whether a line says what a person is, without a name before it."""
-    return len(words) <= MAX_FIELD and bool(re.fullmatch(_ROLE_LINE, words))
+def is_post(words: str) -> bool:
+    """Return whether a line opens with a post and what it is for: `Minister for Foreign Affairs`."""
+    return bool(re.match(rf"(?:{_RANK} )*{_ROLE} (?:of|for)\b", words))
 
 
 def is_signature(words: str) -> bool:
@@ -300,22 +304,3 @@ def is_signature(words: str) -> bool:
     (True, False)
     """
     return any(pattern.fullmatch(words) for pattern in _SIGNATURES) and is_office(words)
-
-
-def is_further_speaker(words: str) -> bool:
-    """Return whether a line below an office or speaker names another one: `German Chancellor Angela Merkel`."""
-    return len(words) <= MAX_FIELD and not _NO_OFFICE.search(words) and bool(_SPEAKER.fullmatch(words))
-
-
-def is_town(words: str) -> bool:
-    """Return whether a line could be the name of a town, above a date and below what else a header states.
-
-    >>> is_town("Portmouth"), is_town("The Hague"), is_town("Ceasefire in Norland")
-    (True, True, False)
-    """
-    return words.count(" ") < 2 and bool(re.fullmatch(rf"{_CAPITAL}(?: {_CAPITAL})?", words)) and not words.isupper()
-
-
-def is_venue(words: str) -> bool:
-    """Return whether a line names a room or a building."""
-    return len(words) <= 80 and bool(_VENUE.fullmatch(words))

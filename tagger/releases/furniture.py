@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from tagger.releases.blocks import MAX_SHORT, Line, paragraphs
 from tagger.releases.fields import read_field
 from tagger.releases.learning import Boilerplate
-from tagger.releases.markers import attributed_to, is_contact
+from tagger.releases.markers import attributed_to
 from tagger.releases.patterns import one_of
 
 RULE = "rule"
@@ -80,8 +80,9 @@ OPENINGS = {
         © ?crown copyright|(©|\(c\) (19|20)\d\d|copyright (©|\(c\)|(19|20)\d\d|notice))
         for information media\W|for the use of (information )?media
         is this page useful|help us improve|(there is something|is there anything) wrong with this page|report a problem
-        (take|complete|answer|fill in) (our|a|this) .{0,30}survey|(tell us|let us know) what you think (of|about) th(is|e)
+        (take|complete|answer|fill in) (our|a|this) .{0,30}survey|(tell us|let us know) what you think (of|about) th
         (give|leave|send) (us )?(your )?feedback\b|enter your e-?mail|stay (informed|connected|up to date)\b.{0,60}$
+        it will (only )?take .{0,40}\bto (fill in|complete)
         did you find what you were looking for|was this page (helpful|useful)|thank you for your feedback
         (don['’]t include|to help us improve).{0,120}(national insurance|survey|visit)
         the following links? opens? in a new (tab|window)
@@ -97,7 +98,7 @@ OPENINGS = {
 # Navigation: furniture where one of these is the whole line.
 LINES = {
     RULE: r"""
-        ([-–—_=*~•·#.]\s*){3,}
+        ([-–—_=*~•·#.]\s*){3,}|(page )?\d{1,4} (of|/) \d{1,4}|page \d{1,4}
     """,
     END_MARK: r"""
         (#\s*){3,}|[-–—]\s*(30|ends?|more)\s*[-–—]|\(?ends?\)?\.?|\*+\s*ends?\s*\*+
@@ -126,7 +127,7 @@ LINES = {
     FOOTER: r"""
         \[?end of (the )?(document|release)\]?
         (back to|return to|go to) (the )?(top|home(page)?|news|press releases?)( of page)?|top( of page)?|↑.{0,20}
-        (previous|next) (page|article|story|release|post|next)|(page )?\d{1,4} (of|/) \d{1,4}|page \d{1,4}
+        (previous|next) (page|article|story|release|post|next)
         ((privacy|accessibility|cookies?|legal|copyright|terms)( NOTICE)+|(PAGE( NOTICE)*[\s|,·•/&–-]*(and )?){2,})
         (older|newer|earlier|later) (posts|entries|news|items|releases)|(\d{1,3}\s+){2,}\d{0,3}\s*(next|last)?\W*
         prn:? ?\d{4}/\d{1,5}|print version
@@ -142,6 +143,7 @@ _AGENCY_NAME = re.compile(
     r"(?:the )?(?:(?:u\.?s\.?|united states|federal|uk|royal|australian|european) )?"
     r"(?:department|ministry|government|embassy|commission|council|parliament) (?:of|for) [\w.,&' ’-]{3,60}"
     r"|european (?:commission|union|external action service|parliament)|united nations|global affairs canada"
+    r"|(?:\w+ )?(?:republic|kingdom|commonwealth|principality) of \w+(?: and \w+)?"
     rf"|the white house|{_SITE}",
     re.IGNORECASE,
 )
@@ -184,14 +186,13 @@ def furniture(page: str, lines: Sequence[Line], learned: Boilerplate) -> list[st
 
 
 def _set_apart(lines: Sequence[Line]) -> Iterator[tuple[int, int, str]]:
-    """Yield the stretches that the reader of HTML has set apart, marks included."""
+    """Yield the stretches that the reader of HTML has set apart, marks included; of one without an end its mark."""
     opened: dict[str, int] = {}
     for position, line in enumerate(lines):
         mark = _APART.fullmatch(line.words)
-        if mark and not mark["end"]:
-            opened.setdefault(mark["name"], position)
-        elif mark and mark["name"] in opened:
-            yield opened.pop(mark["name"]), position + 1, BANNER if mark["name"] == "navigation" else FOOTER
+        if mark:
+            first = opened.pop(mark["name"], position) if mark["end"] else opened.setdefault(mark["name"], position)
+            yield first if mark["end"] else position, position + 1, BANNER if mark["name"] == "navigation" else FOOTER
 
 
 def is_agency_name(words: str) -> bool:
@@ -201,7 +202,7 @@ def is_agency_name(words: str) -> bool:
 
 def _is_learned(page: str, paragraph: Sequence[Line], learned: Boilerplate) -> bool:
     opening = paragraph[0].words
-    if not learned.hashes or read_field(opening) or attributed_to(opening) or is_contact(opening):
+    if not learned.hashes or read_field(opening) or attributed_to(opening):
         return False
     return learned.knows(page[paragraph[0].start : paragraph[-1].end])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tagger.releases.patterns import one_of
 
@@ -32,6 +33,9 @@ _CONTACT = one_of(
     contacts?( (us|details|information|person|points?|for (the )?media))?\s*(:.*)?$
     (tel|telephone|phone|fax|e-?mail|mobile|cell|twitter)\b\s*([.:]|[\d(+]|(us|the) )
     to (arrange|request|schedule) .{0,60}interview
+    (contact|call|e-?mail|write to) (the|our) .{0,60}\b(team|office|desk|unit)\b.{0,30}\b(via|by|at|on|through)\b
+    \d{1,5}[\w-]* (\w+ ){1,4}(street|road|avenue|quay|lane|square|drive|boulevard|terrace|way)\b.{0,60}$
+    (private bag|p\.? ?o\.? box)\b.{0,60}$
     """.replace("ASK", r"(information|details|inquir\w+|enquir\w+|quer\w+|questions|requests?)").replace(
         "REACH", r"(contact|e-?mail|call|telephone|phone|write to|reach|get in touch|direct|submit|send|speak)"
     ),
@@ -42,6 +46,13 @@ _INFORMATION = one_of(
     r"""
     for (further|more|additional|press|media) (information|details)|for (press|media|any)
     questions|rsvp\b
+    """,
+    ignore_case=True,
+)
+_IMPRINT = one_of(
+    r"""
+    (issued|released|published|distributed) (by|on behalf of)\b.*|source: .*|(first )?published( on)?:? \d.*
+    (last )?updated( on)?:? \d.*
     """,
     ignore_case=True,
 )
@@ -61,12 +72,15 @@ _RELATED_HEADING = one_of(
     (related|associated|useful|external|relevant|helpful) (items?|topics?|resources|stories|releases?|publications?)
     see also|links|explore the topic|(document|topic|tag|keyword)(s|\(s\))?
     share( this)?( page| article)?|follow us( on)?
-    more (news|stories|from .{3,40}|on this topic)|(latest|recent|other) (news|press releases|releases)
+    more (news|stories|from .{3,40}|on this topic)|((latest|recent|other|all) )?(news|press releases|releases)
+    news ?room|(press|media) (centre|center)|news archive
     """,
     ignore_case=True,
 )
+_BELOW = (("contact", _CONTACT_HEADING), ("related", _RELATED_HEADING), ("imprint", _IMPRINT))
 
 
+@lru_cache(maxsize=8192)
 def is_text_marker(words: str) -> bool:
     """Return whether a line only says where a quoted text begins or ends.
 
@@ -76,21 +90,17 @@ def is_text_marker(words: str) -> bool:
     return len(words) <= 60 and bool(_TEXT_MARKER.fullmatch(words))
 
 
-def is_end_marker(words: str) -> bool:
-    """Return whether a line says that a quoted text ends."""
-    return is_text_marker(words) and words[:3].lower() == "end"
-
-
 def attributed_to(words: str) -> str | None:
     """Return to whom a line attributes the text below it, or None for any other line.
 
     >>> attributed_to("The below is attributable to Spokesperson Ned Price:")
     'Spokesperson Ned Price'
     """
-    match = _ATTRIBUTION.fullmatch(words) if len(words) <= 250 else None
+    match = _ATTRIBUTION.fullmatch(words)
     return match["who"] if match else None
 
 
+@lru_cache(maxsize=8192)
 def is_contact(words: str) -> bool:
     """Return whether a paragraph at the end of a release only says whom to ask."""
     if len(words) > 500:
@@ -101,16 +111,12 @@ def is_contact(words: str) -> bool:
     )
 
 
-def is_contact_heading(words: str) -> bool:
-    """Return whether a line heads a list of contacts."""
-    return len(words) <= 80 and bool(_CONTACT_HEADING.fullmatch(words.rstrip(": ")))
+@lru_cache(maxsize=8192)
+def below_kind(words: str) -> str | None:
+    """Return what a short line is that stands below a text: `contact` or `related`, a heading, or `imprint`.
 
-
-def is_related_heading(words: str) -> bool:
-    """Return whether a line heads a list of links that follows a release."""
-    return len(words) <= 60 and bool(_RELATED_HEADING.fullmatch(words.rstrip(": ")))
-
-
-def follows_text(words: str) -> bool:
-    """Return whether a short line belongs below a text: contacts and lists of links, never a title."""
-    return is_contact_heading(words) or is_related_heading(words) or bool(_EMAIL_OR_PHONE.search(words))
+    >>> below_kind("Media enquiries:"), below_kind("See also"), below_kind("Issued by the Ministry of Ports")
+    ('contact', 'related', 'imprint')
+    """
+    words = words.rstrip(": ")
+    return next((kind for kind, pattern in _BELOW if len(words) <= 120 and pattern.fullmatch(words)), None)

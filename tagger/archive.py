@@ -26,6 +26,7 @@ import msgspec
 
 from tagger.documents import Document, Unreadable
 from tagger.errors import InputError, OptionError, OutputError
+from tagger.readers import walk
 from tagger.tagging import Tagger
 
 SAY_EVERY = 64
@@ -329,9 +330,8 @@ def _fingerprint(name: str) -> list[str]:
     """Return the name of an input and a digest of the names, sizes and times of its files."""
     path = Path(name)
     digest = blake2b(digest_size=8)
-    files = sorted(path.rglob("[!.]*")) if path.is_dir() else [path]
-    for file in files if name != "-" else []:
-        if file.is_file():
+    for file, failure in walk(path) if name != "-" else []:
+        if not failure:
             status = file.stat()
             digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return [name, digest.hexdigest()]

@@ -21,8 +21,6 @@ LONGEST_TERM = 3
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _TOKEN = re.compile(r"(?:[^\W\d]+|\d+(?:[.,]\d+)*)+")
 _SPACE = re.compile(r"\s")
-_SPACES = re.compile(r"[^\S\n]+")
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 class Tokens(NamedTuple):
@@ -89,16 +87,13 @@ def lead_end(text: str) -> int:
     return space.start() if space else len(text)
 
 
-def normalise(text: str) -> str:
-    """Return the text with invisible characters dropped and each run of spaces (no line breaks) made one space."""
-    return _SPACES.sub(" ", _INVISIBLE.sub("", text))
-
-
 def content(title: str | None, text: str) -> str:
     """Return what the model reads of a document: the title, an empty line and the text, the title once."""
-    if not title or text.lstrip().startswith(title.strip()):
+    title = (title or "").strip()
+    start = text.lstrip()
+    if start.startswith(title) and not start[len(title) :][:1].strip():
         return text
-    return f"{title.strip()}\n\n{text}"
+    return f"{title}\n\n{text}" if title else text
 
 
 def _raw(text: str) -> list[str]:

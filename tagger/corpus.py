@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.cleaning import content
+from tagger.cleaning import content, tokens
 from tagger.documents import Document, Unreadable
 from tagger.errors import SeedsError
 from tagger.readers import read_path
@@ -205,9 +205,9 @@ def _text_of(document: Document, learned: Boilerplate) -> str:
 
 def _without_text(seeds: Sequence[Seed], texts: Sequence[str]) -> Iterator[str]:
     for seed, text in zip(seeds, texts, strict=True):
-        if not text.strip():
-            left = f"nothing but site furniture is left of the seed {seed.document.id!r}"
-            yield f"{seed.document.where}: {left}. Remove it or add its text."
+        if not tokens(text).raw:
+            what = f"the seed {seed.document.id!r} has no word in it, site furniture aside"
+            yield f"{seed.document.where}: {what}. Remove it or add its text."
 
 
 def _theme_sets(seeds: Sequence[Seed], cards: Sequence[ThemeCard]) -> NDArray[np.bool_]:
@@ -217,6 +217,8 @@ def _theme_sets(seeds: Sequence[Seed], cards: Sequence[ThemeCard]) -> NDArray[np
 
 
 def _unlearnable(theme_sets: NDArray[np.bool_], cards: Sequence[ThemeCard]) -> Iterator[str]:
+    if len(theme_sets) and not theme_sets.any():
+        yield "No seed has a theme, so there is nothing to learn. Give some of them themes."
     for card, everywhere in zip(cards, theme_sets.T, strict=True):
         if len(everywhere) > 1 and everywhere.all():
             place = f"{THEMES_FILE}: the theme {card.id!r} stands in every seed, so nothing tells it apart"

@@ -10,6 +10,11 @@ from typing import Any, Literal
 DatePrecision = Literal["day", "month-day", "none"]
 
 
+APART = {"nav": ("\ue000", "\ue001"), "aside": ("\ue002", "\ue003"), "footer": ("\ue004", "\ue005")}
+"""What stands before and after the parts that an HTML page itself calls by these names, in the text extracted from
+it: private-use characters, each a line of its own, which are no words to the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A text with an id, and what is known of it.

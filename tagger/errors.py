@@ -2,7 +2,6 @@
 
 TaggerError
 ├── InputError          what was given cannot be used
-│   ├── InputTooLarge   it is over a limit
 │   ├── SeedsError      the seeds or the theme cards have problems (all of them listed)
 │   └── OptionError     an option or a combination of options makes no sense
 ├── OutputError         a result cannot be written
@@ -10,8 +9,7 @@ TaggerError
 │   ├── NoLiveVersion   nothing has been trained or promoted yet
 │   ├── UnknownVersion  there is no version of that name
 │   └── DamagedVersion  a file of the version is missing, altered or of another time
-├── ServiceError        the service cannot start
-└── MissingExtra        an optional part of tagger is not installed
+└── ServiceError        the service cannot start
 
 A message gives the received value, what was expected and the remedy, and reads as a sentence.
 """
@@ -27,10 +25,6 @@ class TaggerError(Exception):
 
 class InputError(TaggerError):
     """What was given cannot be used."""
-
-
-class InputTooLarge(InputError):
-    """What was given is over a limit."""
 
 
 class SeedsError(InputError):
@@ -67,7 +61,3 @@ class DamagedVersion(ModelError):
 
 class ServiceError(TaggerError):
     """The service cannot start."""
-
-
-class MissingExtra(TaggerError):
-    """An optional part of tagger is not installed."""

@@ -59,14 +59,15 @@ def pairs(text: str | Tokens) -> list[str]:
 
 
 class WordBlocks(TransformerMixin, BaseEstimator):
-    """Sublinear tf-idf of words, lead words and (with `pairs`) word pairs.
+    """Sublinear tf-idf of words, lead words and (with `pairs`) word pairs; with `rare_words`, also of those met once.
 
     Each block is L2-normalised by itself and then weighted. After `fit`, `vectorizers_` holds one
     `TfidfVectorizer` per block under the names of `weights_`, in column order.
     """
 
-    def __init__(self, *, pairs: bool = False) -> None:
+    def __init__(self, *, pairs: bool = False, rare_words: bool = False) -> None:
         self.pairs = pairs
+        self.rare_words = rare_words
 
     def fit(self, texts: Texts, y: object = None) -> Self:  # noqa: ARG002
         """Learn vocabularies and idf. Raises ValueError where no word stands in enough texts."""
@@ -75,9 +76,8 @@ class WordBlocks(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, texts: Texts, y: object = None) -> sp.csr_matrix:  # noqa: ARG002
         """Learn from texts and return their vectors, (n_texts, n_features)."""
-        once_is_enough = len(texts) < FEW_TEXTS
         self.vectorizers_ = {
-            name: TfidfVectorizer(analyzer=analyzer, min_df=1 if once_is_enough else min_df, sublinear_tf=True)
+            name: TfidfVectorizer(analyzer=analyzer, min_df=1 if self.rare_words else min_df, sublinear_tf=True)
             for name, (analyzer, min_df, _) in self._blocks().items()
         }
         self.weights_ = {name: weight for name, (_, _, weight) in self._blocks().items()}
@@ -171,7 +171,8 @@ def card_term_weights(cards: Sequence[ThemeCard]) -> list[dict[str, float]]:
     """Return for each card its terms and their weights.
 
     A label or alternative label counts 1 as a whole (if it has at most three words) and .7 by each of its
-    words; a keyword counts 1. A term that stands on more than two cards counts for none.
+    words; a keyword counts 1, one of four words and more 1 by each of them. A term that stands on more than two
+    cards counts for none.
     """
     weights = [_terms_of(card) for card in cards]
     uses: dict[str, int] = {}

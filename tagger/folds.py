@@ -62,7 +62,10 @@ def source_folds(sources: Sequence[str | None], groups: Groups) -> list[Fold]:
     large = [name for name in sorted(set(names.tolist()) - {""}) if (names == name).mean() >= LEAST_SOURCE]
     if len(large) < 2:
         return []
-    return [_fold(names == name, ~np.isin(groups, groups[names == name])) for name in large]
+    folds = [_fold(names == name, ~np.isin(groups, groups[names == name])) for name in large]
+    # A source that shares all its groups with the others leaves nothing to train on.
+    folds = [(train, test) for train, test in folds if len(train)]
+    return folds if len(folds) > 1 else []
 
 
 def _fold(test: NDArray[np.bool_], train: NDArray[np.bool_] | None = None) -> Fold:
@@ -75,9 +78,23 @@ def _near_duplicates(texts: Texts) -> sp.csr_matrix:
     frequency = shingles.getnnz(axis=0)
     telling = shingles[:, (frequency > 1) & (frequency <= COMMON_SHINGLE)]
     shared = sp.coo_matrix(telling @ telling.T)
-    resemblance = shared.data / (sizes[shared.row] + sizes[shared.col] - shared.data)
-    near = resemblance >= NEAR_DUPLICATE
-    return sp.csr_matrix((np.ones(near.sum()), (shared.row[near], shared.col[near])), shape=shared.shape)
+    first, second = _with_first(shingles[:, frequency > COMMON_SHINGLE])
+    rows, columns = np.concatenate([shared.row, first]), np.concatenate([shared.col, second])
+    # Of a pair that shares common shingles only, the telling ones say nothing: count all.
+    in_common = np.concatenate([shared.data, np.zeros(len(first))])
+    if len(first):
+        in_common[-len(first) :] = np.asarray(shingles[first].multiply(shingles[second]).sum(axis=1)).ravel()
+    near = in_common / (sizes[rows] + sizes[columns] - in_common) >= NEAR_DUPLICATE
+    return sp.csr_matrix((np.ones(near.sum()), (rows[near], columns[near])), shape=shared.shape)
+
+
+def _with_first(common: sp.csr_matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return pairs of each text with the first that has one of its common shingles: rows, and rows of the firsts."""
+    by_column = common.tocsc()
+    firsts = np.array([column[0] for column in np.split(by_column.indices, by_column.indptr[1:-1]) if len(column)])
+    cells = common.tocoo()
+    pairs = np.unique(np.column_stack([cells.row, firsts[cells.col]]), axis=0) if len(firsts) else np.zeros((0, 2), int)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _shingles(text: str | Tokens) -> list[str]:

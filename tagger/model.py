@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from tagger.classifiers import LinearThemes, fit_linear
-from tagger.features import PAIRS_FROM, CardCounts, CardTerms, Texts, WordBlocks, read
+from tagger.features import FEW_TEXTS, PAIRS_FROM, CardCounts, CardTerms, Texts, WordBlocks, read
 from tagger.scorer import ScorerArrays
 from tagger.themes import ThemeCard
 
@@ -26,15 +26,28 @@ class ThemeModel(BaseEstimator):
     card score weighs beside the words (0 ignores the cards); `c` is the cost of errors of the linear SVMs.
 
     After `fit`: `blocks_` and `card_terms_` turn texts into features, `linear_` holds the weights,
-    `classes_` the theme ids.
+    `classes_` the theme ids. `pairs` and `rare_words` are those of `WordBlocks`.
     """
 
     def __init__(
-        self, cards: Sequence[ThemeCard], *, card_strength: float = DEFAULT_CARD_STRENGTH, c: float = 1.0
+        self,
+        cards: Sequence[ThemeCard],
+        *,
+        card_strength: float = DEFAULT_CARD_STRENGTH,
+        c: float = 1.0,
+        pairs: bool = False,
+        rare_words: bool = False,
     ) -> None:
         self.cards = cards
         self.card_strength = card_strength
         self.c = c
+        self.pairs = pairs
+        self.rare_words = rare_words
+
+    @classmethod
+    def for_corpus(cls, cards: Sequence[ThemeCard], n_texts: int, **parameters: Any) -> Self:
+        """Return an unfitted model with the blocks that suit a corpus of so many texts, also for parts of it."""
+        return cls(cards, pairs=n_texts >= PAIRS_FROM, rare_words=n_texts < FEW_TEXTS, **parameters)
 
     def fit(self, texts: Texts, theme_sets: NDArray[np.bool_]) -> Self:
         """Learn from texts and their themes, (n_texts, n_themes). Raises ValueError where no word repeats."""
@@ -48,7 +61,7 @@ class ThemeModel(BaseEstimator):
         Returns the features, (n_texts, n_features), and the card scores, (n_texts, n_themes).
         """
         self.classes_ = np.array([card.id for card in self.cards])
-        self.blocks_ = WordBlocks(pairs=len(texts) >= PAIRS_FROM)
+        self.blocks_ = WordBlocks(pairs=self.pairs, rare_words=self.rare_words)
         features = self.blocks_.fit_transform(texts)
         self.card_terms_ = CardTerms(self.cards).fit(counts)
         return features, self.card_terms_.scores(counts, self.blocks_.word_norms(texts))

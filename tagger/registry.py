@@ -115,19 +115,25 @@ class Registry:
         entry = {"version": name, "action": action, "at": _now()}
         try:
             with _lock(self.folder):
+                if self.live_name() == name:
+                    return version
                 _replace(self.folder / LIVE, _json({"version": name, "history": [*self.history(), entry]}))
         except OSError as error:
             raise OutputError(f"Cannot write {self.folder / LIVE}: {error.strerror or error}.") from error
         return version
 
-    def rollback(self) -> Version:
-        """Make the version that was live before the live one live again. Raises NoLiveVersion where there is none."""
-        before = _before(self.history())
-        if before is None:
+    def before(self) -> Version:
+        """Return the version that a rollback goes back to. Raises NoLiveVersion where there is none."""
+        name = _before(self.history())
+        if name is None:
             raise NoLiveVersion(
                 "There is no earlier live version to go back to. Promote one by name: tagger models list"
             )
-        return self.promote(before, "rollback")
+        return self.get(name)
+
+    def rollback(self) -> Version:
+        """Make the version that was live before the live one live again. Raises NoLiveVersion where there is none."""
+        return self.promote(self.before().name, "rollback")
 
     def save(self, write: Callable[[Path], dict[str, Any]], created: dict[str, Any] | None = None) -> Version:
         """Save a new version and return it; it is not live yet.

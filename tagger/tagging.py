@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.cleaning import content
-from tagger.decisions import Decision, DecisionRule, decision_name
+from tagger.decisions import NOTHING, Decision, DecisionRule, decision_name
 from tagger.documents import Document, Release
 from tagger.errors import DamagedVersion
 from tagger.evidence import Evidence, Explainer
@@ -196,13 +196,15 @@ class Tagger:
     def tag_cut(
         self, document: Document, found: Cut, *, explain: bool = False, every_theme: bool = False
     ) -> Iterator[Tagged]:
-        """Yield the same for a page that was cut before; a title given with the page is its one untitled release's."""
+        """Yield the same for a page that was cut before; a title given with the page is that of its only release."""
         releases = found.releases
-        if len(releases) == 1 and not releases[0].title:
-            releases = (replace(releases[0], title=document.title),)
+        if len(releases) == 1 and document.title:
+            releases = (replace(releases[0], title=document.title, title_start=None),)
         for number, release in enumerate(releases, 1):
             read = content(release.title, release.text)
-            tags, near_misses, scores = self._tags(read, _ReleasePlaces(release, read), explain, every_theme)
+            tags, near_misses, scores = self._tags(
+                read, _ReleasePlaces(release, read, document.text), explain, every_theme
+            )
             identifier = document.id if len(releases) == 1 else f"{document.id}#{number}"
             yield Tagged(identifier, self.version, tags, release.title, document.metadata, near_misses, scores, release)
 
@@ -211,6 +213,8 @@ class Tagger:
     ) -> tuple[tuple[Tag, ...], tuple[Tag, ...], tuple[Tag, ...]]:
         probabilities = self.probabilities(read)
         decisions = self._rule.decide(probabilities[None, :])[0]
+        if decisions.any() and not self._scorer.knows(read):
+            decisions[:] = NOTHING  # a bias alone is no reason for a theme
         by_probability = np.argsort(-probabilities, kind="stable").tolist()
         explainer = Explainer(self._scorer, read) if explain else None
 
@@ -262,18 +266,30 @@ class _DocumentPlaces:
 class _ReleasePlaces(_DocumentPlaces):
     """The same for a release: offsets into the page it was cut from."""
 
-    def __init__(self, release: Release, read: str) -> None:
+    def __init__(self, release: Release, read: str, page: str) -> None:
         super().__init__(Document("", release.text, release.title), read)
         self._release = release
+        self._title = _places_of((release.title or "").strip(), page, release.title_start)
 
     def _in_title(self, start: int, end: int) -> Place:
-        first = self._release.title_start
-        if first is None:  # the title was given beside the page
+        if not self._title:  # the title was given beside the page
             return super()._in_title(start, end)
-        return Place(first + start, first + end, "text")
+        return Place(self._title[start], self._title[end - 1] + 1, "text")
 
     def _in_text(self, start: int, end: int) -> Place:
         return Place(*self._release.page_span(start, end), "text")
+
+
+def _places_of(title: str, page: str, start: int | None) -> list[int]:
+    """Return where each character of a title stands in its page, which may hold marks and odd spaces between them."""
+    places: list[int] = []
+    at = -1 if start is None else start
+    for character in title if start is not None else "":
+        # What is no character of the page is a space that stands for other white space.
+        found = at if character.isspace() else page.find(character, at)
+        places.append(at if found < 0 else found)
+        at = places[-1] + (not character.isspace())
+    return places
 
 
 def theme_file(themes: Sequence[Mapping[str, Any]], nearness: float) -> str:

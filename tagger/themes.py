@@ -68,15 +68,6 @@ def load_cards(path: str | Path) -> tuple[ThemeCard, ...]:
     return cards
 
 
-def group_labels(path: str | Path) -> dict[str, str]:
-    """Return the label of each group that a file of cards declares, in its order."""
-    source = _Source(Path(path))
-    groups = _groups(source)
-    if source.problems:
-        raise SeedsError(source.problems)
-    return groups
-
-
 class _Source:
     """The YAML tree of a file, and the problems met in it."""
 

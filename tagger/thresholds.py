@@ -12,7 +12,7 @@ LEAST_F1 = 0.3
 PRIOR_EXAMPLES = 3
 """A theme's own threshold weighs its examples against this many of the global threshold."""
 
-RIDGE = 5.0
+RIDGE = 0.1
 """How strongly a theme's probability curve is held to the pooled one, in log-likelihood per squared unit."""
 
 Scores = NDArray[np.float64]

@@ -72,7 +72,8 @@ def train(
     labelled = Labelled(read, counts, corpus.theme_sets, corpus.cards, groups, [seed.source for seed in corpus.seeds])
     found = cross_validate(labelled, lambda done: progress("cross-validating", done))
     progress("fitting", 0)
-    model = ThemeModel(corpus.cards, card_strength=found.card_strength).fit(read, corpus.theme_sets)
+    model = ThemeModel.for_corpus(corpus.cards, len(read), card_strength=found.card_strength)
+    model.fit(read, corpus.theme_sets)
     rule = decision_rule(model, labelled, found.held_out.values())
     report = _report(corpus, rule, found)
     progress("saving", 0)
@@ -136,7 +137,7 @@ def _write_version(
     return {
         "seeds": _digest_files(seeds, list(seed_files(seeds))),
         "themes": _digest_files(seeds, [seeds / THEMES_FILE]),
-        "settings": {"card_strength": model.card_strength, "c": model.c, "pairs": model.blocks_.pairs},
+        "settings": {"card_strength": model.card_strength, "c": model.c, "pairs": model.pairs},
         "libraries": {name: installed(name) for name in ("tagger", "numpy", "scipy", "scikit-learn", "joblib")},
         "python": platform.python_version(),
         "scores": {kind: {name: row[name] for name in SUMMARY} for kind, row in report["held_out"].items()},

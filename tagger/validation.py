@@ -24,6 +24,10 @@ REPEATS = 3
 """How often the stratified folds are drawn anew for the thresholds."""
 
 NEARNESS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+LEAST_CARD_SCORE = 0.25
+"""The least card score at which a theme without seeds is given: about the median best threshold on the cards of the
+26 shipped themes over the starter seeds. With few themes to learn from, the median of theirs says little."""
+
 LEAST_PROBABILITY = 1e-6
 """The lowest threshold: a probability of nothing gives no theme."""
 
@@ -103,8 +107,11 @@ def _held_out_scores(
     """Return for each card strength the scores of all held-out texts; rows that no fold holds out stay 0."""
     scores = {strength: np.zeros(labelled.theme_sets.shape) for strength in strengths}
     for train, test in folds:
-        model = ThemeModel(labelled.cards)
-        features, card_scores = model.fit_features([labelled.read[row] for row in train], labelled.counts.of(train))
+        model = ThemeModel.for_corpus(labelled.cards, len(labelled.read))
+        try:
+            features, card_scores = model.fit_features([labelled.read[row] for row in train], labelled.counts.of(train))
+        except ValueError as error:  # scikit-learn's word for an empty vocabulary
+            raise SeedsError(["The seeds share no words to learn from. Add more of them, or longer ones."]) from error
         test_features = model.features([labelled.read[row] for row in test], labelled.counts.of(test))
         for strength in strengths:
             theme_sets = labelled.theme_sets[train]
@@ -135,25 +142,31 @@ def _choose_strength(
 
 def _fold_f1(theme_sets: ThemeSets, folds: list[Fold], scores: Scores) -> list[float]:
     rows = np.concatenate([test for _, test in folds])
+    seeded = theme_sets.any(axis=0)
+    scores, theme_sets = scores[:, seeded], theme_sets[:, seeded]
     given = scores >= theme_thresholds(scores[rows], theme_sets[rows])
     return [micro_f1(given[test], theme_sets[test]) for _, test in folds]
 
 
 def decision_rule(model: ThemeModel, labelled: Labelled, held_out: Collection[HeldOut]) -> DecisionRule:
     """Set thresholds and probability curves from held-out scores; for themes without seeds, from the others' cards."""
-    learned, theme_sets = model.linear_.learned, labelled.theme_sets
-    thresholds = np.mean([theme_thresholds(part.scores, theme_sets[part.rows]) for part in held_out], axis=0)
+    linear, learned = model.linear_, model.linear_.learned
+    truth = labelled.theme_sets[:, learned]
+    thresholds, slope, intercept = np.zeros((3, len(learned)))
+    own = [theme_thresholds(part.scores[:, learned], truth[part.rows]) for part in held_out]
+    thresholds[learned] = np.mean(own, axis=0)
     rows = np.concatenate([part.rows for part in held_out])
     scores = np.concatenate([part.scores for part in held_out])
-    slope, intercept = probability_curves(scores, theme_sets[rows])
-    if not learned.all() and learned.any():
-        _, card_scores = model.features(labelled.read, labelled.counts)
-        alone, truth = model.linear_.card_only_scores(card_scores)[:, learned], theme_sets[:, learned]
-        thresholds[~learned] = card_only_threshold(alone, truth)
+    slope[learned], intercept[learned] = probability_curves(scores[:, learned], truth[rows])
+    if not learned.all():
+        alone = linear.card_only_scores(model.features(labelled.read, labelled.counts)[1])[:, learned]
+        least = linear.intercept[~learned] + LEAST_CARD_SCORE * linear.card_coef[~learned]
+        thresholds[~learned] = np.maximum(card_only_threshold(alone, truth), least)
         slope[~learned], intercept[~learned] = pooled_curve(alone, truth)
     rule = DecisionRule(slope, intercept, np.zeros_like(slope), 1.0)
     rule = replace(rule, thresholds=np.maximum(rule.probabilities(thresholds), LEAST_PROBABILITY))
-    return replace(rule, nearness=_nearness(rule, rule.probabilities(scores), theme_sets[rows]))
+    of_seeded = DecisionRule(slope[learned], intercept[learned], rule.thresholds[learned], 1.0)
+    return replace(rule, nearness=_nearness(of_seeded, of_seeded.probabilities(scores[:, learned]), truth[rows]))
 
 
 def _nearness(rule: DecisionRule, probabilities: Scores, theme_sets: ThemeSets) -> float:

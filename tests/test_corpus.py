@@ -127,7 +127,7 @@ def test_a_page_is_read_without_its_furniture(seeds: Path) -> None:
 WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
     "an unknown theme": (
         "new.jsonl",
-        '{"text": "a b", "themes": []}\n{"id": "x", "text": "Quota.", "themes": ["fishery"]}\n',
+        '{"text": "Some boats.", "themes": []}\n{"id": "x", "text": "Quota.", "themes": ["fishery"]}\n',
         ("new.jsonl, line 2:", "'x'", "unknown theme 'fishery'", "Did you mean 'fisheries'?", "add a card"),
     ),
     "no themes": ("new.jsonl", '{"text": "Quota."}\n', ("new.jsonl, line 1:", "no themes", "or [] for a document")),
@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
     "a binary file": ("new.docx", b"PK\x03\x04\x00\x00", ("new.docx", "NUL")),
     "an id twice": (
         "new.jsonl",
-        '{"id": "rail", "text": "a", "themes": []}\n{"id": "rail", "text": "b", "themes": []}\n',
+        '{"id": "rail", "text": "Trains.", "themes": []}\n{"id": "rail", "text": "Rails.", "themes": []}\n',
         ("new.jsonl, line 2:", "'rail' was used before at", "new.jsonl, line 1", "another id"),
     ),
     "an id of another file": (
@@ -266,3 +266,17 @@ def test_an_empty_cell_of_themes_is_a_mistake(seeds: Path) -> None:
     (problem,) = problems(seeds)
     assert "new.csv, line 2: the seed 'new' has no themes" in problem
     assert "or none" in problem
+
+
+def test_seeds_without_any_theme_are_refused(seeds: Path) -> None:
+    """Where no seed has a theme there is nothing to learn, and the check says so."""
+    write(seeds / "tiny.jsonl", '{"text": "Quota falls.", "themes": []}\n{"text": "Trains run.", "themes": []}\n')
+    assert any("No seed has a theme" in problem for problem in problems(seeds))
+
+
+def test_a_seed_without_a_word_is_refused(seeds: Path) -> None:
+    """A text of marks alone has nothing to learn from; it is named with its place."""
+    write(seeds / "new.jsonl", '{"text": "!!! ...", "themes": []}\n')
+    (problem,) = problems(seeds)
+    assert "new.jsonl, line 1" in problem
+    assert "no word" in problem

@@ -10,7 +10,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-import tagger.features
 from tagger.cleaning import tokens
 from tagger.corpus import Corpus, read_corpus
 from tagger.errors import DamagedVersion
@@ -40,10 +39,8 @@ def corpus(tiny_seeds: Path) -> Corpus:
 @pytest.fixture(scope="module", params=["words", "words and pairs"])
 def model(request: pytest.FixtureRequest, corpus: Corpus) -> ThemeModel:
     """A model of words, and one with pairs, which the tiny corpus is too small to get by itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param != "words":
-            patch.setattr(tagger.model, "PAIRS_FROM", 1)
-        return ThemeModel(corpus.cards).fit(corpus.texts, corpus.theme_sets)
+    pairs = request.param != "words"
+    return ThemeModel(corpus.cards, pairs=pairs, rare_words=True).fit(corpus.texts, corpus.theme_sets)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +95,7 @@ def test_fitting_twice_gives_the_same_weights(corpus: Corpus) -> None:
 
 def test_word_block_is_the_textbook_tf_idf(corpus: Corpus) -> None:
     """The first block is scikit-learn's sublinear, L2-normalised tf-idf over the tokens."""
-    blocks = WordBlocks()
+    blocks = WordBlocks(rare_words=True)
     features = blocks.fit_transform(corpus.texts)
     textbook = TfidfVectorizer(analyzer=words, min_df=1, sublinear_tf=True).fit_transform(corpus.texts)
     np.testing.assert_allclose(features[:, : textbook.shape[1]].toarray(), textbook.toarray())

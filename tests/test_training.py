@@ -101,3 +101,31 @@ def test_evaluation_counts() -> None:
     assert found["themes"]["a"] == {"examples": 1, "given": 2, "precision": 0.5, "recall": 1.0, "f1": 0.666667}
     assert found["micro_f1"] == 0.8
     assert found["samples_f1"] == pytest.approx((1 + 2 / 3 + 1) / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("text", ["", "zzzz qqqq", "§ § §", "Quaxi morlo tiburn felas"])
+def test_a_text_of_unknown_words_gets_no_theme(tiny_models: Path, text: str) -> None:
+    """Where the model knows no word of a text, it gives nothing: a bias is no reason."""
+    assert Tagger.load(Registry(tiny_models).live()).tag(Document("x", text)).tags == ()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "Press Releases: New *Measles*  Vaccination **Campaign** at the Clinic\n\nMay 4, 2021\n\n{body}",
+        "# A\u00a0[Measles](https://x.example) Vaccination\u202fCampaign\r\n\r\nMay 4, 2021\r\n\r\n{body}",
+    ],
+)
+def test_evidence_in_the_title_of_a_page_points_at_its_words(tiny_models: Path, page: str) -> None:
+    """Offsets of terms in a title hit the page's own words, whatever marks and spaces stand between them."""
+    text = page.format(body="The first dose is given at a clinic on each island, the ministry said on Friday.")
+    tagger = Tagger.load(Registry(tiny_models).live())
+    (tagged,) = tagger.tag_page(Document("x", text), explain=True)
+    found = {
+        text[place.start : place.end].lower()
+        for tag in tagged.tags
+        for term, places in zip(tag.evidence.terms, tag.places, strict=True)  # type: ignore[union-attr]
+        for place in places
+        if term.term == "measles"
+    }
+    assert found == {"measles"}

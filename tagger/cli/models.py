@@ -89,9 +89,11 @@ def rollback(*, models: Models = Path("models")) -> int:
     """
     from tagger.cli.output import say
     from tagger.registry import Registry
+    from tagger.tagging import Tagger
 
     registry = Registry(models)
     before = registry.live_name()
+    Tagger.load(registry.before())
     say(f"{registry.rollback().name} is live again instead of {before}.")
     return 0
 

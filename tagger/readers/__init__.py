@@ -88,7 +88,7 @@ def count_documents(path: str | Path) -> int:
     """Return about how many documents a file or folder holds: its lines, or its files."""
     path = Path(path)
     if path.is_dir():
-        return sum(count_documents(found) for found, failure in _walk(path) if not failure)
+        return sum(count_documents(found) for found, failure in walk(path) if not failure)
     suffix = _suffix(path)
     if READERS.get(suffix) in _PAGE_READERS or suffix not in READERS:
         return 1
@@ -114,7 +114,7 @@ def _read_folder(folder: Path, limit: int) -> Iterator[Document | Unreadable]:
 
 
 def _folder_documents(folder: Path, limit: int) -> Iterator[Document | Unreadable]:
-    for path, failure in _walk(folder):
+    for path, failure in walk(folder):
         name = _printable(path.relative_to(folder).as_posix())
         reader = READERS.get(_suffix(path))
         if failure:
@@ -125,7 +125,7 @@ def _folder_documents(folder: Path, limit: int) -> Iterator[Document | Unreadabl
             yield Unreadable(name, f"{name}: no reader for {_kind(path)}; known are {', '.join(READERS)}.")
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
     """Yield every file below a folder, sorted by path, and why one that should not be opened is not."""
     visited = set()
     waiting = [folder]

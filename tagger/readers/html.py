@@ -4,7 +4,7 @@ A page is read as a run of tags, not as a tree. Text needs no more, and the time
 page: the trees of hostile pages, and of careless ones, grow with the square of their length.
 
 What a page itself calls navigation, an aside or its footer stays in the text, so that nothing is lost unseen,
-but between a line `[navigation]` and a line `[end of navigation]`; cutting a page into releases takes it away.
+but between the marks of `documents.APART`; cutting a page into releases takes it away.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from html import unescape
 from typing import BinaryIO
 
-from tagger.documents import Document, Unreadable
+from tagger.documents import APART, Document, Unreadable
 from tagger.readers.streams import READ_FAILURES, OverLimit, decoded, page
 
 _TAG = re.compile(
@@ -39,8 +39,7 @@ _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_
 _CODECS = {"iso8859-1": "cp1252", "ascii": "cp1252"}
 
 _MAX_TABLES = 10
-_APART = {"nav": "navigation", "aside": "aside", "footer": "footer"}
-_NOTHING_APART = re.compile(r"\[(navigation|aside|footer)\]\s*\[end of \1\]\s*")
+_NOTHING_APART = re.compile("|".join(rf"{begin}\s*{end}\s*" for begin, end in APART.values()))
 _DROPPED = frozenset(["iframe", "noembed", "noframes", "noscript", "script", "style", "svg", "template", "title"])
 
 
@@ -151,14 +150,14 @@ class _Apart:
         step = -1 if tag.startswith("/") else 1
         if name in ("article", "blockquote"):
             self._articles = max(0, self._articles + step)
-        if name not in _APART or (name != self._outermost if self._depth else step < 0):
+        if name not in APART or (name != self._outermost if self._depth else step < 0):
             return None
         if not self._depth and name == "footer" and self._articles:
             return None
         self._outermost, self._depth = name, self._depth + step
         if step > 0 and self._depth == 1:
-            return f"[{_APART[name]}]"
-        return None if self._depth else f"[end of {_APART[name]}]"
+            return APART[name][0]
+        return None if self._depth else APART[name][1]
 
 
 class _Flow:

@@ -29,7 +29,7 @@ class OverLimit(Exception):
 
     def __init__(self, size: str, limit: int) -> None:
         """Say by how much, and what to do."""
-        super().__init__(f"has {size} bytes, over the limit of {limit:,}; split it or raise the limit")
+        super().__init__(f"has {size} bytes, over the limit of {limit:,}; split it")
 
 
 def lines(stream: BinaryIO, limit: int) -> Iterator[bytes | OverLimit]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
+from tagger.documents import APART
 from tagger.releases.blocks import MAX_SHORT, Line, paragraphs
 from tagger.releases.fields import read_field
 from tagger.releases.learning import Boilerplate
@@ -22,8 +23,8 @@ SHARING = "sharing"
 
 MAX_AGENCY_SPACES = 6
 
-# What HTML pages call by these names; the reader of HTML sets lines around it.
-_APART = re.compile(r"\[(?P<end>end of )?(?P<name>navigation|aside|footer)\]")
+_BEGINS = {begin: (name, BANNER if name == "nav" else FOOTER) for name, (begin, _) in APART.items()}
+_ENDS = {end: _BEGINS[begin] for begin, end in APART.values()}
 
 _SITE = r"gov\.uk|canada\.ca|(www\.)?[\w-]+(\.[\w-]+){0,3}\.(gov|mil|int)(\.\w\w)?"
 
@@ -189,10 +190,13 @@ def _set_apart(lines: Sequence[Line]) -> Iterator[tuple[int, int, str]]:
     """Yield the stretches that the reader of HTML has set apart, marks included; of one without an end its mark."""
     opened: dict[str, int] = {}
     for position, line in enumerate(lines):
-        mark = _APART.fullmatch(line.words)
-        if mark:
-            first = opened.pop(mark["name"], position) if mark["end"] else opened.setdefault(mark["name"], position)
-            yield first if mark["end"] else position, position + 1, BANNER if mark["name"] == "navigation" else FOOTER
+        if line.words in _BEGINS:
+            name, kind = _BEGINS[line.words]
+            opened.setdefault(name, position)
+            yield position, position + 1, kind
+        elif line.words in _ENDS:
+            name, kind = _ENDS[line.words]
+            yield opened.pop(name, position), position + 1, kind
 
 
 def is_agency_name(words: str) -> bool:

@@ -70,9 +70,12 @@ class LiveModel:
         try:
             self._live = self._read()
         except Exception as error:  # whatever is wrong with the new version, the thread and the old one go on
-            self.warning = " ".join(str(error).split()) or type(error).__name__
-            serving = self._live.version.name if self._live else "no version"
-            logger.warning("Still serving %s: %s", serving, self.warning)
+            self._pointer = None  # look again: what is wrong may pass, such as a folder that is away
+            warning = " ".join(str(error).split()) or type(error).__name__
+            if warning != self.warning:
+                serving = self._live.version.name if self._live else "no version"
+                logger.warning("Still serving %s: %s", serving, warning)
+            self.warning = warning
         else:
             self.warning = None
             logger.info("Serving %s", self._live.version.name)

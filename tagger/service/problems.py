@@ -12,13 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from tagger.errors import InputError, InputTooLarge, ModelError, TaggerError, UnknownVersion
+from tagger.errors import InputError, ModelError, TaggerError, UnknownVersion
 from tagger.service.schemas import FieldProblem, Problem
 
 MEDIA_TYPE = "application/problem+json"
 
 STATUSES: Mapping[type[TaggerError], int] = {
-    InputTooLarge: 413,
     InputError: 422,
     UnknownVersion: 404,
     ModelError: 503,

@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits
 
 POSITIVE_WEIGHT = 2.0
 """Positives are few: an error on one counts this many times an error on a negative."""
@@ -58,16 +57,12 @@ def fit_linear(
     learned = np.logical_xor(theme_sets.any(axis=0), theme_sets.all(axis=0))
     coef = np.zeros((features.shape[1], n_themes))
     card_coef, intercept = np.zeros(n_themes), np.zeros(n_themes)
-    # One BLAS thread: a sum split over threads rounds otherwise than the same sum on one.
-    with threadpool_limits(limits=1):
-        for theme in np.flatnonzero(learned):
-            own_card = sp.csr_matrix(card_strength * card_scores[:, [theme]])
-            svm = LinearSVC(
-                C=c, class_weight={True: POSITIVE_WEIGHT}, tol=TOLERANCE, max_iter=10_000, random_state=SEED
-            )
-            svm.fit(sp.hstack([features, own_card], format="csr"), theme_sets[:, theme])
-            coef[:, theme], card_coef[theme] = svm.coef_[0, :-1], card_strength * svm.coef_[0, -1]
-            intercept[theme] = svm.intercept_[0]
+    for theme in np.flatnonzero(learned):
+        own_card = sp.csr_matrix(card_strength * card_scores[:, [theme]])
+        svm = LinearSVC(C=c, class_weight={True: POSITIVE_WEIGHT}, tol=TOLERANCE, max_iter=10_000, random_state=SEED)
+        svm.fit(sp.hstack([features, own_card], format="csr"), theme_sets[:, theme])
+        coef[:, theme], card_coef[theme] = svm.coef_[0, :-1], card_strength * svm.coef_[0, -1]
+        intercept[theme] = svm.intercept_[0]
     if not learned.all():
         card_coef[~learned], intercept[~learned] = typical_card(card_coef[learned], intercept[learned])
     return LinearThemes(coef, card_coef, intercept, learned)

@@ -14,6 +14,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tagger.cleaning import tokens
 from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
@@ -65,17 +66,9 @@ def train(
     corpus = read_corpus(seeds, merge)
     registry = Registry(models)
     registry.check_writable()
-    read = [tokens(text) for text in corpus.texts]
-    progress("grouping near-duplicates", 0)
-    groups = group_texts(read, [seed.page for seed in corpus.seeds])
-    counts = CardTerms(corpus.cards).count(read)
-    labelled = Labelled(read, counts, corpus.theme_sets, corpus.cards, groups, [seed.source for seed in corpus.seeds])
-    found = cross_validate(labelled, lambda done: progress("cross-validating", done))
-    progress("fitting", 0)
-    model = ThemeModel.for_corpus(corpus.cards, len(read), card_strength=found.card_strength)
-    model.fit(read, corpus.theme_sets)
-    rule = decision_rule(model, labelled, found.held_out.values())
-    report = _report(corpus, rule, found)
+    # One BLAS thread: a sum split over threads rounds otherwise than the same sum on one.
+    with threadpool_limits(limits=1):
+        model, rule, report = _learn(corpus, progress)
     progress("saving", 0)
     version = registry.save(
         lambda folder: _write_version(folder, seeds, corpus, model, rule, report),
@@ -84,6 +77,21 @@ def train(
     if promote:
         registry.promote(version.name)
     return Trained(version, report)
+
+
+def _learn(corpus: Corpus, progress: Progress) -> tuple[ThemeModel, DecisionRule, dict[str, Any]]:
+    """Return the model fitted on a corpus, the decision rule and the report, by scores of held-out texts."""
+    progress("grouping near-duplicates", 0)
+    read = [tokens(text) for text in corpus.texts]
+    groups = group_texts(read, [seed.page for seed in corpus.seeds])
+    counts = CardTerms(corpus.cards).count(read)
+    labelled = Labelled(read, counts, corpus.theme_sets, corpus.cards, groups, [seed.source for seed in corpus.seeds])
+    found = cross_validate(labelled, lambda done: progress("cross-validating", done))
+    progress("fitting", 0)
+    model = ThemeModel.for_corpus(corpus.cards, len(read), card_strength=found.card_strength)
+    model.fit(read, corpus.theme_sets)
+    rule = decision_rule(model, labelled, found.held_out.values())
+    return model, rule, _report(corpus, rule, found)
 
 
 def _report(corpus: Corpus, rule: DecisionRule, found: CrossValidation) -> dict[str, Any]:

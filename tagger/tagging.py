@@ -211,10 +211,11 @@ class Tagger:
     def _tags(
         self, read: str, places: _DocumentPlaces, explain: bool, every_theme: bool
     ) -> tuple[tuple[Tag, ...], tuple[Tag, ...], tuple[Tag, ...]]:
-        probabilities = self.probabilities(read)
+        scores = self._scorer.scores(read)
+        probabilities = self._rule.probabilities(scores)
         decisions = self._rule.decide(probabilities[None, :])[0]
-        if decisions.any() and not self._scorer.knows(read):
-            decisions[:] = NOTHING  # a bias alone is no reason for a theme
+        if np.array_equal(scores, self._scorer.arrays.bias):
+            decisions[:] = NOTHING  # no word of the text is known, and a bias alone is no reason for a theme
         by_probability = np.argsort(-probabilities, kind="stable").tolist()
         explainer = Explainer(self._scorer, read) if explain else None
 

@@ -49,11 +49,6 @@ class Scorer:
             score = score + weighted_sum(weights, rows, values)
         return score
 
-    def knows(self, text: str) -> bool:
-        """Tell whether a text has any word or card term that the version knows."""
-        active = self.activations(tokens(text))
-        return bool(len(active.words[0]) or len(active.card[0]))
-
     def activations(self, read: Tokens) -> Activations:
         """Return the features of a text that are not zero."""
         arrays = self.arrays

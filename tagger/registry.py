@@ -78,7 +78,10 @@ class Registry:
         if name not in known:
             raise UnknownVersion(f"There is no version {name!r}; known are: {', '.join(known) or 'none'}.")
         folder = self.folder / name
-        return Version(name, folder, _read_manifest(name, folder), _read_json(name, folder / CREATED))
+        created = _read_json(name, folder / CREATED)
+        if not isinstance(created.get("at"), str):
+            raise _damaged(name, f"{CREATED} does not say when it was made")
+        return Version(name, folder, _read_manifest(name, folder), created)
 
     def live_name(self) -> str | None:
         """Return the name of the live version, None before the first promotion."""
@@ -95,14 +98,14 @@ class Registry:
     def history(self) -> list[dict[str, str]]:
         """Return the promotions, oldest first: version, action, time."""
         try:
-            text = (self.folder / LIVE).read_text(encoding="utf-8")
+            content = (self.folder / LIVE).read_bytes()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise ModelError(f"The pointer {self.folder / LIVE} cannot be read: {error.strerror}.") from error
         try:
-            return [dict(entry) for entry in json.loads(text)["history"]]
-        except (ValueError, KeyError, TypeError) as error:
+            return [{name: str(entry[name]) for name in ("version", "action", "at")} for entry in _history(content)]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DamagedVersion(
                 f"{self.folder / LIVE} is not readable as the pointer to the live version. "
                 "Remove it and promote a version: tagger models promote VERSION"
@@ -178,12 +181,19 @@ class Registry:
             return target.name
 
 
+def _history(content: bytes) -> list[dict[str, str]]:
+    history = json.loads(content)["history"]
+    if not isinstance(history, list):
+        raise TypeError("the history is no list")
+    return history
+
+
 def _before(history: list[dict[str, str]]) -> str | None:
     """Return what a rollback goes back to: promotions stack up, each rollback takes one off."""
     stack: list[str] = []
     for entry in history:
         if entry["action"] == "rollback":
-            stack.pop()
+            stack = stack[:-1]
         else:
             stack.append(entry["version"])
     return stack[-2] if len(stack) > 1 else None
@@ -219,7 +229,7 @@ def _read_manifest(name: str, folder: Path) -> dict[str, Any]:
 def _read_json(name: str, path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(name, f"{path.name} cannot be read") from error
     if not isinstance(content, dict):
         raise _damaged(name, f"{path.name} holds no object")

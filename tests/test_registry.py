@@ -129,12 +129,33 @@ def test_drafts_are_no_versions(registry: Registry) -> None:
     assert registry.save(write).name == "v0002"
 
 
-def test_a_broken_pointer_is_reported(registry: Registry) -> None:
-    """A pointer that is no JSON is reported with the remedy."""
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"", b"caf\xe9", b"[]", b'{"history": 5}', b'{"history": [{"action": "promote"}]}', b"[" * 100_000],
+)
+def test_a_broken_pointer_is_reported(registry: Registry, content: bytes) -> None:
+    """A pointer that is damaged in any way is reported with the remedy."""
     registry.promote(registry.save(write).name)
-    (registry.folder / "live").write_text("{", encoding="utf-8")
+    (registry.folder / "live").write_bytes(content)
     with pytest.raises(DamagedVersion, match="promote"):
         registry.live()
+
+
+@pytest.mark.parametrize("content", [b"{", b"{}", b'{"at": 5}', b"[" * 100_000, b"\xe9"])
+def test_a_broken_time_stamp_is_reported(registry: Registry, content: bytes) -> None:
+    """A version whose time stamp cannot be read is refused by name."""
+    version = registry.save(write)
+    (version.folder / "created.json").write_bytes(content)
+    with pytest.raises(DamagedVersion, match="v0001"):
+        registry.get("v0001")
+
+
+def test_promoting_the_live_version_changes_nothing(registry: Registry) -> None:
+    """A second promotion of the live version adds no history, so that a rollback still goes to the one before."""
+    for _ in range(2):
+        registry.promote(registry.save(write).name)
+    registry.promote("v0002")
+    assert registry.rollback().name == "v0001"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")

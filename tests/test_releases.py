@@ -1057,3 +1057,12 @@ def test_large_repetitive_pages_are_cut(line: str) -> None:
     page = line * (2_000_000 // len(line))
     found = cut(page)
     assert sum(release.end - release.start for release in found.releases) <= len(page)
+
+
+@pytest.mark.parametrize(
+    "line", ["Ministry of " + "& " * 25 + "q\x01", "Office of " + "A & " * 25 + "@", "B, " * 60 + "%"]
+)
+def test_a_line_of_repeated_marks_is_read_at_once(line: str) -> None:
+    """A line that fits no header only at its end is given up without trying every way to read it."""
+    found = cut(f"A Title of Some Words\n\n{line[:240]}\n\n{'The ministers met today in the capital. ' * 5}")
+    assert found.releases

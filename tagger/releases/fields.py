@@ -58,7 +58,7 @@ _BODY = (
     r"|Division|Command|Cabinet|Team)"
 )
 _COUNCIL = r"(?:Council|Commission|Government|Committee|Parliament)"
-_WORD = r"[A-Z0-9À-ÖØ-ÞĀ-Ž&][\w.'’&()/-]*"
+_WORD = r"[A-Z0-9À-ÖØ-ÞĀ-Ž][\w.'’&()/-]*"
 _SMALL = r"(?:of|for|the|and|de|la|le|du|van|von|der|den|bin|al|el|on|to|d['’]|[&+–—-])"
 _NAME = rf"(?:{_WORD}|“\w+”)(?: (?:{_WORD}|de|la|van|von|der|den|bin|al|el|dos|da|di|ter)){{1,5}}"
 _PHRASE = rf"(?:{_WORD}|{_SMALL}),?(?: (?:{_WORD}|{_SMALL}),?){{0,25}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ POSITIVE_WEIGHT = 2.0
 """Positives are few: an error on one counts this many times an error on a negative."""
 
 TOLERANCE = 1e-3
+THEMES_AT_A_TIME = 64
 SEED = 20170705
 
 
@@ -23,19 +25,33 @@ class LinearThemes(NamedTuple):
     themes had examples; the others live from their card alone.
     """
 
-    coef: NDArray[np.float64]
+    coef: NDArray[np.float32]
     card_coef: NDArray[np.float64]
     intercept: NDArray[np.float64]
     learned: NDArray[np.bool_]
 
     def scores(self, features: sp.csr_matrix, card_scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the scores, (n_texts, n_themes)."""
-        return np.asarray(features @ self.coef + card_scores * self.card_coef + self.intercept)
+        scores = card_scores * self.card_coef + self.intercept
+        # Some themes at a time: the product takes a copy of the weights as wide as the features' numbers.
+        for start in range(0, len(self.intercept), THEMES_AT_A_TIME):
+            some = slice(start, start + THEMES_AT_A_TIME)
+            scores[:, some] += features @ self.coef[:, some]
+        return np.asarray(scores)
 
     def card_only_scores(self, card_scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the scores each theme would get if it had no examples, (n_texts, n_themes)."""
         card_coef, intercept = typical_card(self.card_coef[self.learned], self.intercept[self.learned])
         return np.asarray(card_scores * card_coef + intercept)
+
+
+class OneTheme(NamedTuple):
+    """What was learned of one theme, given by its column."""
+
+    theme: int
+    coef: NDArray[np.float64]  # (n_features,)
+    card_coef: float
+    intercept: float
 
 
 def fit_linear(
@@ -46,26 +62,48 @@ def fit_linear(
     card_strength: float,
     c: float,
 ) -> LinearThemes:
-    """Fit a squared-hinge linear SVM per theme (Fan et al. 2008, LIBLINEAR) on features and the theme's card score.
+    """Fit a classifier per theme, see `fit_themes`.
 
-    `features` is (n_texts, n_features), `card_scores` and `theme_sets` are (n_texts, n_themes), `c` is the
-    cost of errors. The card score enters times `card_strength`: the stronger, the less it costs to rely on it.
     A theme in no text or in all cannot be learned; it gets no words, and the median card coefficient and
     intercept of the learned themes.
     """
     n_themes = theme_sets.shape[1]
-    learned = np.logical_xor(theme_sets.any(axis=0), theme_sets.all(axis=0))
-    coef = np.zeros((features.shape[1], n_themes))
+    learned = np.zeros(n_themes, dtype=bool)
+    # 32 bits hold what the scorer keeps; for a thousand themes every bit more is a gigabyte.
+    coef = np.zeros((features.shape[1], n_themes), dtype=np.float32)
     card_coef, intercept = np.zeros(n_themes), np.zeros(n_themes)
-    for theme in np.flatnonzero(learned):
-        own_card = sp.csr_matrix(card_strength * card_scores[:, [theme]])
-        svm = LinearSVC(C=c, class_weight={True: POSITIVE_WEIGHT}, tol=TOLERANCE, max_iter=10_000, random_state=SEED)
-        svm.fit(sp.hstack([features, own_card], format="csr"), theme_sets[:, theme])
-        coef[:, theme], card_coef[theme] = svm.coef_[0, :-1], card_strength * svm.coef_[0, -1]
-        intercept[theme] = svm.intercept_[0]
+    for fitted in fit_themes(features, card_scores, theme_sets, card_strength=card_strength, c=c):
+        learned[fitted.theme] = True
+        coef[:, fitted.theme] = fitted.coef
+        card_coef[fitted.theme], intercept[fitted.theme] = fitted.card_coef, fitted.intercept
     if not learned.all():
         card_coef[~learned], intercept[~learned] = typical_card(card_coef[learned], intercept[learned])
     return LinearThemes(coef, card_coef, intercept, learned)
+
+
+def fit_themes(
+    features: sp.csr_matrix,
+    card_scores: NDArray[np.float64],
+    theme_sets: NDArray[np.bool_],
+    *,
+    card_strength: float,
+    c: float,
+) -> Iterator[OneTheme]:
+    """Yield a squared-hinge linear SVM (Fan et al. 2008, LIBLINEAR) for each theme that some but not all texts have.
+
+    `features` is (n_texts, n_features), `card_scores` and `theme_sets` are (n_texts, n_themes), `c` is the
+    cost of errors. A theme's card score enters times `card_strength`: the stronger, the less it costs to rely on it.
+    """
+    # The last column, full in every row, takes one theme's card scores after the other.
+    with_card = sp.hstack([features, np.ones((features.shape[0], 1))], format="csr")
+    with_card.sort_indices()
+    last = with_card.indptr[1:] - 1
+    for theme in np.flatnonzero(np.logical_xor(theme_sets.any(axis=0), theme_sets.all(axis=0))).tolist():
+        with_card.data[last] = card_strength * card_scores[:, theme]
+        svm = LinearSVC(C=c, class_weight={True: POSITIVE_WEIGHT}, tol=TOLERANCE, max_iter=10_000, random_state=SEED)
+        svm.fit(with_card, theme_sets[:, theme])
+        weights = svm.coef_[0]
+        yield OneTheme(theme, weights[:-1], card_strength * float(weights[-1]), float(svm.intercept_[0]))
 
 
 def typical_card(card_coef: NDArray[np.float64], intercept: NDArray[np.float64]) -> tuple[float, float]:

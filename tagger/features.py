@@ -17,12 +17,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from tagger.cleaning import LONGEST_TERM, Tokens, candidate_terms, tokens
-from tagger.scorer import CARD_LEAD_WEIGHT
+from tagger.scorer import CARD_LEAD_WEIGHT, LEAD_WEIGHT, PAIR_WEIGHT, WORD_WEIGHT
 from tagger.themes import ThemeCard
 
 Texts = Sequence[str | Tokens]
 
-WORD_WEIGHT, LEAD_WEIGHT, PAIR_WEIGHT = 1.0, 0.5, 0.5
 PAIRS_FROM = 3000
 """Pairs of words pay from about this many texts on; below, they only cost."""
 
@@ -33,7 +32,10 @@ LABEL_WEIGHT, LABEL_WORD_WEIGHT, KEYWORD_WEIGHT = 1.0, 0.7, 1.0
 MOST_CARDS = 2
 """A term on more cards than this tells themes apart too little to count."""
 
-FUNCTION_WORDS = ("and", "the", "of", "for", "or", "to", "in")
+FUNCTION_WORDS = frozenset(
+    "a against an and as at before between by for from in into its of on or our over the their through to under "
+    "with without".split()
+)
 
 
 def read(text: str | Tokens) -> Tokens:
@@ -172,7 +174,7 @@ def card_term_weights(cards: Sequence[ThemeCard]) -> list[dict[str, float]]:
 
     A label or alternative label counts 1 as a whole (if it has at most three words) and .7 by each of its
     words; a keyword counts 1, one of four words and more 1 by each of them. A term that stands on more than two
-    cards counts for none.
+    cards counts for none, nor does a function word or a number by itself.
     """
     weights = [_terms_of(card) for card in cards]
     uses: dict[str, int] = {}
@@ -197,6 +199,8 @@ def _terms_of(card: ThemeCard) -> dict[str, float]:
 
 
 def _raise_to(terms: dict[str, float], raw: Sequence[str], weight: float) -> None:
-    if 0 < len(raw) <= LONGEST_TERM and not (len(raw) == 1 and raw[0] in FUNCTION_WORDS):
+    # A number by itself, such as the 19 of COVID-19, tells nothing either.
+    bare = len(raw) == 1 and (raw[0] in FUNCTION_WORDS or raw[0].isdecimal())
+    if 0 < len(raw) <= LONGEST_TERM and not bare:
         term = " ".join(raw)
         terms[term] = max(terms.get(term, 0.0), weight)

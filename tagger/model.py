@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,31 +12,48 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from tagger.classifiers import LinearThemes, fit_linear
+from tagger.classifiers import POSITIVE_WEIGHT, LinearThemes, fit_linear
 from tagger.features import FEW_TEXTS, PAIRS_FROM, CardCounts, CardTerms, Texts, WordBlocks, read
 from tagger.scorer import ScorerArrays
+from tagger.teachers import Teachers
 from tagger.themes import ThemeCard
 
-DEFAULT_CARD_STRENGTH = 0.35
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model can be made with, chosen by how well it does on texts held out.
+
+    `card_strength` is how much a unit of card score weighs beside the words (0 ignores the cards); `c` is the
+    cost of errors of the linear SVMs; `pairs` adds pairs of words to the words.
+    """
+
+    card_strength: float = 0.35
+    c: float = 1.0
+    pairs: bool = False
+
+    @classmethod
+    def usual(cls, n_texts: int) -> Self:
+        """Return what suits a corpus of so many texts, as far as that is known before trying."""
+        return cls(pairs=n_texts >= PAIRS_FROM)
 
 
 class ThemeModel(BaseEstimator):
     """Multi-label linear classifier over tf-idf blocks and theme cards.
 
-    Parameters: `cards`, one per theme, give the order of the themes; `card_strength` is how much a unit of
-    card score weighs beside the words (0 ignores the cards); `c` is the cost of errors of the linear SVMs.
+    Parameters: `cards`, one per theme, give the order of the themes; the others are those of `Recipe` and
+    `WordBlocks`.
 
     After `fit`: `blocks_` and `card_terms_` turn texts into features, `linear_` holds the weights,
-    `classes_` the theme ids. `pairs` and `rare_words` are those of `WordBlocks`.
+    `classes_` the theme ids.
     """
 
     def __init__(
         self,
         cards: Sequence[ThemeCard],
         *,
-        card_strength: float = DEFAULT_CARD_STRENGTH,
-        c: float = 1.0,
-        pairs: bool = False,
+        card_strength: float = Recipe.card_strength,
+        c: float = Recipe.c,
+        pairs: bool = Recipe.pairs,
         rare_words: bool = False,
     ) -> None:
         self.cards = cards
@@ -45,9 +63,9 @@ class ThemeModel(BaseEstimator):
         self.rare_words = rare_words
 
     @classmethod
-    def for_corpus(cls, cards: Sequence[ThemeCard], n_texts: int, **parameters: Any) -> Self:
-        """Return an unfitted model with the blocks that suit a corpus of so many texts, also for parts of it."""
-        return cls(cards, pairs=n_texts >= PAIRS_FROM, rare_words=n_texts < FEW_TEXTS, **parameters)
+    def for_corpus(cls, cards: Sequence[ThemeCard], n_texts: int, recipe: Recipe) -> Self:
+        """Return an unfitted model of a recipe for a corpus of so many texts, also for parts of it."""
+        return cls(cards, rare_words=n_texts < FEW_TEXTS, **asdict(recipe))
 
     def fit(self, texts: Texts, theme_sets: NDArray[np.bool_]) -> Self:
         """Learn from texts and their themes, (n_texts, n_themes). Raises ValueError where no word repeats."""
@@ -97,12 +115,21 @@ class ThemeModel(BaseEstimator):
             lead_rows=self._lead_rows(rows),
             lead_idf=self.blocks_.vectorizers_["lead"].idf_,
             lead_weights=weights["lead"],
-            **self._pair_arrays(rows, weights.get("pairs")),
+            **self._pair_arrays(weights.get("pairs")),
             card_terms=self.card_terms_.terms,
             card_idf=self.card_terms_.idf_,
             card_weights=(self.card_terms_.weights * self.linear_.card_coef).astype(np.float32),
             bias=self.linear_.intercept,
         )
+
+    def scorer_columns(self) -> NDArray[np.intp]:
+        """Return which feature stands in each place of the scorer's rows of [words | lead | pairs], (n_features,)."""
+        sizes = [len(vectorizer.idf_) for vectorizer in self.blocks_.vectorizers_.values()]
+        columns = np.arange(sum(sizes))
+        if self.pairs:
+            start = sum(sizes[:-1])
+            columns[start:] = start + np.argsort(self._pair_keys())
+        return columns
 
     def _block_weights(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights of each block's features, (n_features, n_themes), times the weight of the block."""
@@ -117,12 +144,48 @@ class ThemeModel(BaseEstimator):
             lead_rows[rows[word]] = lead_row
         return lead_rows
 
-    def _pair_arrays(self, rows: Mapping[str, int], weights: NDArray[np.float32] | None) -> dict[str, Any]:
+    def _pair_arrays(self, weights: NDArray[np.float32] | None) -> dict[str, Any]:
         if weights is None:
             empty = np.zeros((0, len(self.cards)), np.float32)
             return {"pair_keys": np.zeros(0, np.int64), "pair_idf": np.zeros(0), "pair_weights": empty}
-        vectorizer = self.blocks_.vectorizers_["pairs"]
-        both = [pair.split(" ") for pair in vectorizer.get_feature_names_out()]
-        keys = np.array([rows[first] * len(rows) + rows[second] for first, second in both], dtype=np.int64)
+        keys = self._pair_keys()
         order = np.argsort(keys)
-        return {"pair_keys": keys[order], "pair_idf": vectorizer.idf_[order], "pair_weights": weights[order]}
+        idf = self.blocks_.vectorizers_["pairs"].idf_
+        return {"pair_keys": keys[order], "pair_idf": idf[order], "pair_weights": weights[order]}
+
+    def _pair_keys(self) -> NDArray[np.int64]:
+        """Return the scorer's key of each pair, in the order of the features."""
+        rows = self.blocks_.vectorizers_["words"].vocabulary_
+        both = [pair.split(" ") for pair in self.blocks_.vectorizers_["pairs"].get_feature_names_out()]
+        return np.array([rows[first] * len(rows) + rows[second] for first, second in both], dtype=np.int64)
+
+
+def teachers_of(
+    model: ThemeModel,
+    features: sp.csr_matrix,
+    card_scores: NDArray[np.float64],
+    theme_sets: NDArray[np.bool_],
+    names: Sequence[tuple[str, str | None]],
+) -> Teachers:
+    """Return the seeds that a fitted model goes back to, given what it was fitted on.
+
+    The dual of a seed follows from its slack at the optimum of the squared hinge: 2 C_i max(0, 1 - y_i f(x_i)).
+    """
+    linear = model.linear_
+    sign = np.where(theme_sets, 1.0, -1.0)
+    cost = 2 * model.c * np.where(theme_sets, POSITIVE_WEIGHT, 1.0)
+    duals = sp.csc_matrix(sign * cost * np.maximum(0, 1 - sign * linear.scores(features, card_scores)) * linear.learned)
+    themes = np.repeat(np.arange(theme_sets.shape[1]), np.diff(duals.indptr))
+    with np.errstate(divide="ignore"):
+        per_card = np.where(linear.card_coef, model.card_strength**2 / linear.card_coef, 0.0)
+    columns = features[:, model.scorer_columns()].sorted_indices()
+    return Teachers(
+        names,
+        seed_starts=columns.indptr.astype(np.int64),
+        features=columns.indices.astype(np.int32),
+        values=columns.data.astype(np.float32),
+        theme_starts=duals.indptr.astype(np.int64),
+        seeds=duals.indices.astype(np.int32),
+        duals=duals.data.astype(np.float32),
+        card=(card_scores[duals.indices, themes] * per_card[themes]).astype(np.float32),
+    )

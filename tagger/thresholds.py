@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 LEAST_F1 = 0.3
 """A theme whose best F1 stays below this is given only above the highest score seen (SCutFBR.1)."""
+
+LEAST_EXAMPLES = 3
+"""A theme with fewer examples has no threshold of its own."""
 
 PRIOR_EXAMPLES = 3
 """A theme's own threshold weighs its examples against this many of the global threshold."""
@@ -38,17 +44,29 @@ def theme_thresholds(scores: Scores, theme_sets: ThemeSets) -> Scores:
     """Return each theme's threshold, (n_themes,), from (n_texts, n_themes) out-of-fold scores and truths.
 
     The best-F1 threshold of the theme; the highest score seen where that F1 is below .3 (Yang 2001, SCutFBR.1);
-    then shrunk to the global best-F1 threshold with weight n / (n + 3), n being the theme's examples.
+    then shrunk to the global best-F1 threshold with weight n / (n + 3), n being the theme's examples. A theme with
+    fewer than three has the global one: where one of two is held out, a single example speaks for it.
     """
     everywhere, _ = best_f1_threshold(scores.ravel(), theme_sets.ravel())
-    thresholds = np.empty(scores.shape[1])
-    for theme in range(scores.shape[1]):
+    thresholds = np.full(scores.shape[1], everywhere)
+    examples = theme_sets.sum(axis=0)
+    for theme in np.flatnonzero(examples >= LEAST_EXAMPLES):
         own, f1 = best_f1_threshold(scores[:, theme], theme_sets[:, theme])
-        examples = theme_sets[:, theme].sum()
         if f1 < LEAST_F1:
             own = scores[:, theme].max()
-        thresholds[theme] = (examples * own + PRIOR_EXAMPLES * everywhere) / (examples + PRIOR_EXAMPLES)
+        n = examples[theme]
+        thresholds[theme] = (n * own + PRIOR_EXAMPLES * everywhere) / (n + PRIOR_EXAMPLES)
     return thresholds
+
+
+def global_thresholds(scores: Scores, theme_sets: ThemeSets) -> Scores:
+    """Return the global best-F1 threshold for every theme, (n_themes,)."""
+    return np.full(scores.shape[1], best_f1_threshold(scores.ravel(), theme_sets.ravel())[0])
+
+
+Rule = Literal["per_theme", "global"]
+RULES: dict[Rule, Callable[[Scores, ThemeSets], Scores]] = {"per_theme": theme_thresholds, "global": global_thresholds}
+"""The ways to set thresholds, the usual one first."""
 
 
 def card_only_threshold(scores: Scores, theme_sets: ThemeSets) -> float:

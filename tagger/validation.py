@@ -1,38 +1,34 @@
-"""Cross-validation: scores of texts by models that did not see them, and what is chosen by them."""
+"""Validation: scores of texts by models that did not see them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tagger.classifiers import fit_linear
+from tagger.classifiers import fit_themes, typical_card
 from tagger.cleaning import Tokens
-from tagger.decisions import NOTHING, DecisionRule
 from tagger.errors import SeedsError
 from tagger.evaluation import micro_f1
 from tagger.features import CardCounts
-from tagger.folds import Fold, Groups, source_folds, stratified_folds
-from tagger.model import ThemeModel
+from tagger.folds import Fold, Groups
+from tagger.model import Recipe, ThemeModel
 from tagger.themes import ThemeCard
-from tagger.thresholds import card_only_threshold, pooled_curve, probability_curves, theme_thresholds
-
-CARD_STRENGTHS = (0.0, 0.25, 0.35, 0.5, 0.7)
-REPEATS = 3
-"""How often the stratified folds are drawn anew for the thresholds."""
-
-NEARNESS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-LEAST_CARD_SCORE = 0.25
-"""The least card score at which a theme without seeds is given: about the median best threshold on the cards of the
-26 shipped themes over the starter seeds. With few themes to learn from, the median of theirs says little."""
-
-LEAST_PROBABILITY = 1e-6
-"""The lowest threshold: a probability of nothing gives no theme."""
+from tagger.thresholds import theme_thresholds
 
 Scores = NDArray[np.float64]
 ThemeSets = NDArray[np.bool_]
+Themes = NDArray[np.intp]
+"""Columns of some of the themes."""
+
+Thresholds = Callable[[Scores, ThemeSets], Scores]
+"""Sets a threshold for each theme, (n_themes,), from scores and truths, (n_texts, n_themes)."""
+
+Tick = Callable[[int], None]
+"""Told the number of classifiers that were fitted since it was told last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,130 +45,108 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Scores of texts by models that did not see them: (n_rows, n_themes), for these rows of the texts."""
+    """Scores of texts by models that did not see them, (n_texts, n_themes); in rows of no fold they mean nothing.
 
-    rows: NDArray[np.intp]
+    `opposed` tells where the learned words, all in all, speak against a theme.
+    """
+
+    folds: Sequence[Fold]
     scores: Scores
+    opposed: ThemeSets
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """The texts that were held out, in order."""
+        return np.sort(np.concatenate([test for _, test in self.folds]))
+
+    def without(self, test: NDArray[np.intp]) -> tuple[NDArray[np.intp], HeldOut]:
+        """Return the texts that were held out, but for some, with the scores."""
+        return np.setdiff1d(self.rows, test), self
+
+
+def hold_out(
+    labelled: Labelled, folds: Sequence[Fold], recipes: Sequence[Recipe], themes: Themes, tick: Tick
+) -> list[HeldOut]:
+    """Return what models of each recipe give the texts they did not see, for some of the themes.
+
+    Raises SeedsError where no word is shared by the texts of a fold.
+    """
+    shape = (len(labelled.read), len(themes))
+    found = [HeldOut(folds, np.zeros(shape), np.zeros(shape, dtype=bool)) for _ in recipes]
+    for train, test in folds:
+        truth = labelled.theme_sets[np.ix_(train, themes)]
+        for pairs in sorted({recipe.pairs for recipe in recipes}):
+            seen, unseen = _features(labelled, pairs, train, test)
+            for recipe, part in zip(recipes, found, strict=True):
+                if recipe.pairs == pairs:
+                    part.scores[test], part.opposed[test] = _scores(seen.of(themes), unseen.of(themes), truth, recipe)
+                    tick(len(themes))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
-class CrossValidation:
-    """The card strength that was chosen, the mean F1 of each that was tried, and held-out scores with the chosen one.
+class _Features:
+    words: sp.csr_matrix
+    card: Scores
 
-    `held_out` holds them from stratified folds, and from folds by source where there are enough sources.
+    def of(self, themes: Themes) -> _Features:
+        return _Features(self.words, self.card[:, themes])
+
+
+def _features(
+    labelled: Labelled, pairs: bool, train: NDArray[np.intp], test: NDArray[np.intp]
+) -> tuple[_Features, _Features]:
+    model = ThemeModel.for_corpus(labelled.cards, len(labelled.read), Recipe(pairs=pairs))
+    try:
+        seen = model.fit_features([labelled.read[row] for row in train], labelled.counts.of(train))
+    except ValueError as error:  # scikit-learn's word for an empty vocabulary
+        raise SeedsError(["The seeds share no words to learn from. Add more of them, or longer ones."]) from error
+    return _Features(*seen), _Features(*model.features([labelled.read[row] for row in test], labelled.counts.of(test)))
+
+
+def _scores(seen: _Features, unseen: _Features, truth: ThemeSets, recipe: Recipe) -> tuple[Scores, ThemeSets]:
+    """Return scores of unseen texts, and where learned words oppose; weights are used and forgotten theme by theme."""
+    learned, card_coef, intercept = np.zeros(unseen.card.shape), *np.full((2, truth.shape[1]), np.nan)
+    for theme, coef, *rest in fit_themes(seen.words, seen.card, truth, card_strength=recipe.card_strength, c=recipe.c):
+        learned[:, theme] = unseen.words @ coef
+        card_coef[theme], intercept[theme] = rest
+    bare = np.isnan(card_coef)
+    card_coef[bare], intercept[bare] = typical_card(card_coef[~bare], intercept[~bare])
+    return learned + unseen.card * card_coef + intercept, learned < 0
+
+
+def cross_fitted(
+    parts: Sequence[HeldOut], theme_sets: ThemeSets, thresholds: Thresholds = theme_thresholds
+) -> list[ThemeSets]:
+    """Return for each part which themes are given, (n_texts, n_themes), by thresholds from the other folds' texts.
+
+    As in use, a threshold is the mean over the parts.
     """
-
-    card_strength: float
-    tried: dict[float, float]
-    held_out: dict[str, HeldOut]
-
-
-def cross_validate(labelled: Labelled, tick: Callable[[float], None] = lambda _done: None) -> CrossValidation:
-    """Choose the card strength and collect held-out scores; `tick` is told the part that is done, 0 to 1.
-
-    Random folds flatter, since an archive comes from other offices than the seeds; so where seeds name their
-    sources, each source is held out too. Raises SeedsError where there are not two groups to part.
-    """
-    if labelled.groups.max() < 1:
-        raise SeedsError(
-            ["All seeds are alike or from one page. Add seeds of other texts, so that some can be held out."]
-        )
-    drawn = [stratified_folds(labelled.theme_sets, labelled.groups, seed) for seed in range(REPEATS)]
-    kinds = {"stratified": drawn[0], "by_source": source_folds(labelled.sources, labelled.groups)}
-    kinds = {kind: folds for kind, folds in kinds.items() if folds}
-    counter = _Counter(sum(map(len, [*kinds.values(), *drawn[1:]])), tick)
-    scores = {kind: _held_out_scores(labelled, folds, CARD_STRENGTHS, counter) for kind, folds in kinds.items()}
-    strength, tried = _choose_strength(labelled.theme_sets, kinds, scores)
-    again = [_held_out_scores(labelled, folds, [strength], counter)[strength] for folds in drawn[1:]]
-    stratified = np.mean([scores["stratified"][strength], *again], axis=0)
-    held_out = {"stratified": HeldOut(np.arange(len(labelled.read)), stratified)}
-    if "by_source" in kinds:
-        rows = np.sort(np.concatenate([test for _, test in kinds["by_source"]]))
-        held_out["by_source"] = HeldOut(rows, scores["by_source"][strength][rows])
-    return CrossValidation(strength, tried, held_out)
+    given = [np.zeros(theme_sets.shape, dtype=bool) for _ in parts]
+    for of_part, part in zip(given, parts, strict=True):
+        for _, test in part.folds:
+            limits = mean_thresholds([other.without(test) for other in parts], theme_sets, thresholds)
+            of_part[test] = part.scores[test] >= limits
+    return given
 
 
-class _Counter:
-    def __init__(self, total: int, tick: Callable[[float], None]) -> None:
-        self._done, self._total, self._tick = 0, total, tick
-
-    def count(self) -> None:
-        self._done += 1
-        self._tick(self._done / self._total)
-
-
-def _held_out_scores(
-    labelled: Labelled, folds: Sequence[Fold], strengths: Sequence[float], counter: _Counter
-) -> dict[float, Scores]:
-    """Return for each card strength the scores of all held-out texts; rows that no fold holds out stay 0."""
-    scores = {strength: np.zeros(labelled.theme_sets.shape) for strength in strengths}
-    for train, test in folds:
-        model = ThemeModel.for_corpus(labelled.cards, len(labelled.read))
-        try:
-            features, card_scores = model.fit_features([labelled.read[row] for row in train], labelled.counts.of(train))
-        except ValueError as error:  # scikit-learn's word for an empty vocabulary
-            raise SeedsError(["The seeds share no words to learn from. Add more of them, or longer ones."]) from error
-        test_features = model.features([labelled.read[row] for row in test], labelled.counts.of(test))
-        for strength in strengths:
-            theme_sets = labelled.theme_sets[train]
-            linear = fit_linear(features, card_scores, theme_sets, card_strength=strength, c=model.c)
-            scores[strength][test] = linear.scores(*test_features)
-        counter.count()
-    return scores
+def mean_thresholds(
+    parts: Iterable[tuple[NDArray[np.intp], HeldOut]], theme_sets: ThemeSets, thresholds: Thresholds
+) -> Scores:
+    """Return the mean over parts, each with some of its rows, of each theme's threshold, (n_themes,)."""
+    # A part may have no other row: all its sources in one group of near-duplicates, say.
+    of_parts = [thresholds(part.scores[rows], theme_sets[rows]) for rows, part in parts if len(rows)]
+    return np.asarray(np.mean(of_parts, axis=0))
 
 
-def _choose_strength(
-    theme_sets: ThemeSets, kinds: dict[str, list[Fold]], scores: dict[str, dict[float, Scores]]
-) -> tuple[float, dict[float, float]]:
-    """Return the largest card strength within one standard error of the best (Breiman et al. 1984), and the F1 of each.
-
-    The largest, because seeds are always easier than an archive, and trust the cards too little.
-    """
-    means: dict[float, float] = {}
-    errors: dict[float, float] = {}
-    for strength in CARD_STRENGTHS:
-        f1 = [_fold_f1(theme_sets, folds, scores[kind][strength]) for kind, folds in kinds.items()]
-        means[strength] = float(np.mean([np.mean(of_kind) for of_kind in f1]))
-        variance = sum(np.var(of_kind, ddof=1) / len(of_kind) for of_kind in f1)
-        errors[strength] = float(np.sqrt(variance)) / len(f1)
-    best = max(means, key=lambda strength: means[strength])
-    within = [strength for strength in CARD_STRENGTHS if means[strength] >= means[best] - errors[best]]
-    return max(within), {strength: round(mean, 6) for strength, mean in means.items()}
+def fold_f1(given: ThemeSets, theme_sets: ThemeSets, folds: Sequence[Fold]) -> Scores:
+    """Return the mean of micro and macro F1 on each fold, (n_folds,)."""
+    return np.array(
+        [(micro_f1(given[test], theme_sets[test]) + _macro(given[test], theme_sets[test])) / 2 for _, test in folds]
+    )
 
 
-def _fold_f1(theme_sets: ThemeSets, folds: list[Fold], scores: Scores) -> list[float]:
-    rows = np.concatenate([test for _, test in folds])
-    seeded = theme_sets.any(axis=0)
-    scores, theme_sets = scores[:, seeded], theme_sets[:, seeded]
-    given = scores >= theme_thresholds(scores[rows], theme_sets[rows])
-    return [micro_f1(given[test], theme_sets[test]) for _, test in folds]
-
-
-def decision_rule(model: ThemeModel, labelled: Labelled, held_out: Collection[HeldOut]) -> DecisionRule:
-    """Set thresholds and probability curves from held-out scores; for themes without seeds, from the others' cards."""
-    linear, learned = model.linear_, model.linear_.learned
-    truth = labelled.theme_sets[:, learned]
-    thresholds, slope, intercept = np.zeros((3, len(learned)))
-    own = [theme_thresholds(part.scores[:, learned], truth[part.rows]) for part in held_out]
-    thresholds[learned] = np.mean(own, axis=0)
-    rows = np.concatenate([part.rows for part in held_out])
-    scores = np.concatenate([part.scores for part in held_out])
-    slope[learned], intercept[learned] = probability_curves(scores[:, learned], truth[rows])
-    if not learned.all():
-        alone = linear.card_only_scores(model.features(labelled.read, labelled.counts)[1])[:, learned]
-        least = linear.intercept[~learned] + LEAST_CARD_SCORE * linear.card_coef[~learned]
-        thresholds[~learned] = np.maximum(card_only_threshold(alone, truth), least)
-        slope[~learned], intercept[~learned] = pooled_curve(alone, truth)
-    rule = DecisionRule(slope, intercept, np.zeros_like(slope), 1.0)
-    rule = replace(rule, thresholds=np.maximum(rule.probabilities(thresholds), LEAST_PROBABILITY))
-    of_seeded = DecisionRule(slope[learned], intercept[learned], rule.thresholds[learned], 1.0)
-    return replace(rule, nearness=_nearness(of_seeded, of_seeded.probabilities(scores[:, learned]), truth[rows]))
-
-
-def _nearness(rule: DecisionRule, probabilities: Scores, theme_sets: ThemeSets) -> float:
-    """Return how near to its threshold the best theme must be to be given for review: what gives the best F1."""
-    f1 = {
-        nearness: micro_f1(replace(rule, nearness=nearness).decide(probabilities) != NOTHING, theme_sets)
-        for nearness in NEARNESS
-    }
-    return max(NEARNESS, key=lambda nearness: (f1[nearness], nearness))
+def _macro(given: ThemeSets, theme_sets: ThemeSets) -> float:
+    sizes = given.sum(axis=0) + theme_sets.sum(axis=0)
+    f1 = 2 * (given & theme_sets).sum(axis=0) / np.maximum(sizes, 1)
+    return float(f1[sizes > 0].mean()) if sizes.any() else 0.0

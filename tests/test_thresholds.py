@@ -1,4 +1,4 @@
-"""Thresholds and probability curves from out-of-fold scores, and the rule from scores to decisions."""
+"""Thresholds and probability curves from out-of-fold scores."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tagger.decisions import AUTO, NOTHING, REVIEW, DecisionRule
-from tagger.thresholds import best_f1_threshold, card_only_threshold, probability_curves, theme_thresholds
+from tagger.decisions import DecisionRule
+from tagger.thresholds import RULES, best_f1_threshold, card_only_threshold, probability_curves, theme_thresholds
 
 
 def f1(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float) -> float:
     """Return the F1 of giving the theme from the threshold on."""
     given_ = scores >= threshold
-    return 2 * (given_ & positive).sum() / max(1, given_.sum() + positive.sum())
+    return float(2 * (given_ & positive).sum() / max(1, given_.sum() + positive.sum()))
 
 
 @given(
@@ -72,39 +72,33 @@ def test_probabilities_rise_with_the_score_and_match_the_share_of_truths() -> No
     scores = rng.normal(size=(2000, 1)) * 2
     truth = rng.random((2000, 1)) < 1 / (1 + np.exp(-(1.5 * scores - 1)))
     slope, intercept = probability_curves(scores, truth)
-    probabilities = DecisionRule(slope, intercept, np.array([0.5]), 1.0).probabilities(scores)
+    probabilities = DecisionRule(slope, intercept, np.array([0.5]), np.array([0.5]), 1.0).probabilities(scores)
     assert slope[0] == pytest.approx(1.5, abs=0.2)
     assert probabilities.mean() == pytest.approx(truth.mean(), abs=0.01)
 
 
-def rule(nearness: float = 0.5) -> DecisionRule:
-    """Return a rule over three themes with thresholds .2, .5 and .8."""
-    return DecisionRule(np.ones(3), np.zeros(3), np.array([0.2, 0.5, 0.8]), nearness)
+@pytest.mark.parametrize("examples", [1, 2])
+def test_a_theme_of_one_or_two_examples_gets_the_global_threshold(examples: int) -> None:
+    """So few examples set no threshold; three do."""
+    rng = np.random.default_rng(7)
+    scores = rng.normal(size=(200, 2))
+    truth = np.zeros((200, 2), dtype=bool)
+    truth[:50, 0] = True
+    scores[:50, 0] += 5
+    scores[:3, 1] = 9.0
+    truth[:examples, 1] = True
+    everywhere, _ = best_f1_threshold(scores.ravel(), truth.ravel())
+    assert theme_thresholds(scores, truth)[1] == everywhere
+    truth[:3, 1] = True
+    assert theme_thresholds(scores, truth)[1] > everywhere
 
 
-@pytest.mark.parametrize(
-    ("probabilities", "decisions"),
-    [
-        ([0.2, 0.5, 0.79], [AUTO, AUTO, NOTHING]),
-        ([0.15, 0.3, 0.7], [NOTHING, NOTHING, REVIEW]),
-        ([0.05, 0.2, 0.3], [NOTHING, NOTHING, NOTHING]),
-    ],
-)
-def test_decisions(probabilities: list[float], decisions: list[int]) -> None:
-    """A theme is given from its threshold on; where none is, the nearest one is given for review if it is near."""
-    assert rule().decide(np.array([probabilities])).tolist() == [decisions]
-
-
-@given(arrays(float, (6, 3), elements=st.floats(0, 1)))
-def test_decisions_do_not_depend_on_other_texts(probabilities: NDArray[np.float64]) -> None:
-    """Decided together or one by one, a text gets the same decisions."""
-    together = rule().decide(probabilities)
-    assert together.tolist() == [rule().decide(row[None, :])[0].tolist() for row in probabilities]
-
-
-@given(arrays(float, 3, elements=st.floats(-1e6, 1e6)))
-def test_probabilities_have_six_digits(scores: NDArray[np.float64]) -> None:
-    """Probabilities lie between 0 and 1 and have six digits, for scores of any size."""
-    found = rule().probabilities(scores)
-    assert ((found >= 0) & (found <= 1)).all()
-    assert found.tolist() == [round(value, 6) for value in found.tolist()]
+def test_the_global_rule_is_one_threshold_for_all_themes() -> None:
+    """One threshold, the best over all scores, where the other rule has one for each theme."""
+    rng = np.random.default_rng(7)
+    truth = rng.random((100, 3)) < 0.3
+    scores = np.where(truth, 1.0, -1.0) + np.array([0.0, 1.0, 2.0])
+    everywhere, _ = best_f1_threshold(scores.ravel(), truth.ravel())
+    assert RULES["global"](scores, truth).tolist() == [everywhere] * 3
+    assert len(set(RULES["per_theme"](scores, truth).tolist())) == 3
+    assert next(iter(RULES)) == "per_theme"

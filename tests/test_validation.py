@@ -1,4 +1,4 @@
-"""What cross-validation decides: by hand-made scores, where the right answer is known."""
+"""Validation: held-out scores, and thresholds that no text set for itself."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagger import validation
 from tagger.cleaning import tokens
 from tagger.corpus import read_corpus
-from tagger.decisions import AUTO
 from tagger.errors import SeedsError
 from tagger.features import CardTerms
 from tagger.folds import group_texts, stratified_folds
-from tagger.model import ThemeModel
-from tagger.thresholds import best_f1_threshold, theme_thresholds
-from tagger.validation import CARD_STRENGTHS, HeldOut, Labelled, cross_validate, decision_rule
+from tagger.model import Recipe
+from tagger.thresholds import RULES, best_f1_threshold, theme_thresholds
+from tagger.validation import HeldOut, Labelled, cross_fitted, fold_f1, hold_out, mean_thresholds
 
 
 @pytest.fixture(scope="module")
@@ -30,66 +28,94 @@ def labelled(tiny_seeds: Path) -> Labelled:
     return Labelled(read, counts, corpus.theme_sets, corpus.cards, group_texts(read, [None] * len(read)), sources)
 
 
-@pytest.fixture(scope="module")
-def model(labelled: Labelled) -> ThemeModel:
-    """A model fitted on all of them."""
-    return ThemeModel.for_corpus(labelled.cards, len(labelled.read)).fit(labelled.read, labelled.theme_sets)
-
-
-def held_out(labelled: Labelled, shift: float) -> HeldOut:
-    """Return scores that are right for every text, and higher by `shift` throughout."""
-    return HeldOut(np.arange(len(labelled.read)), np.where(labelled.theme_sets, 1.0, -1.0) + shift)
-
-
-def test_thresholds_are_the_mean_over_kinds_of_folds(labelled: Labelled, model: ThemeModel) -> None:
-    """A theme's threshold lies midway between that of stratified folds and that of folds by source."""
-    low, high = held_out(labelled, 0), held_out(labelled, 1)
-    rule = decision_rule(model, labelled, [low, high])
-    seeded = labelled.theme_sets.any(axis=0)
-    expected = np.mean([theme_thresholds(part.scores, labelled.theme_sets) for part in (low, high)], axis=0)
-    assert rule.thresholds[seeded] == pytest.approx(rule.probabilities(expected)[seeded])
-    assert rule.thresholds[seeded][0] == pytest.approx(rule.probabilities(np.full(4, 0.5))[0])
-
-
-def test_a_theme_without_seeds_is_not_given_to_texts_without_its_words(labelled: Labelled, model: ThemeModel) -> None:
-    """The threshold of a theme that has only its card lies above the score of a text that has none of its terms."""
-    rule = decision_rule(model, labelled, [held_out(labelled, 0)])
-    column = [card.id for card in labelled.cards].index("lighthouses")
-    (scores,) = model.decision_function(["The canteen serves soup on Thursdays."])
-    assert rule.decide(rule.probabilities(scores)[None, :])[0, column] != AUTO
-    (scores,) = model.decision_function(["The keeper of the light sounded the foghorn of the light station."])
-    assert rule.decide(rule.probabilities(scores)[None, :])[0, column] == AUTO
-
-
-def test_nothing_is_near_where_reviews_would_be_wrong(labelled: Labelled, model: ThemeModel) -> None:
-    """When texts without a theme score just below the threshold, no theme is given for review."""
-    part = held_out(labelled, 0)
-    none = ~labelled.theme_sets.any(axis=1)
-    part.scores[none] = -0.01
-    assert decision_rule(model, labelled, [part]).nearness == 1.0
-
-
-def test_the_strongest_cards_within_one_standard_error_are_chosen(labelled: Labelled) -> None:
-    """Of strengths that do as well as the best the largest is taken; one that does clearly worse is not."""
-    folds = stratified_folds(labelled.theme_sets, labelled.groups, 0)
-    good = np.where(labelled.theme_sets, 1.0, -1.0)
-    bad = np.random.default_rng(7).normal(size=good.shape)
-    scores = {strength: bad if strength > 0.35 else good for strength in CARD_STRENGTHS}
-    chosen, tried = validation._choose_strength(labelled.theme_sets, {"stratified": folds}, {"stratified": scores})
-    assert chosen == 0.35
-    assert tried[0.35] == 1.0 > tried[0.7]
+def noise(labelled: Labelled, draw: int) -> HeldOut:
+    """Return scores that tell the themes more or less, on folds drawn anew."""
+    folds = stratified_folds(labelled.theme_sets, labelled.groups, draw)
+    scores = labelled.theme_sets + np.random.default_rng(draw).normal(size=labelled.theme_sets.shape)
+    return HeldOut(folds, scores, np.zeros(scores.shape, dtype=bool))
 
 
 def test_no_text_is_scored_by_a_model_that_saw_it(labelled: Labelled) -> None:
     """With themes dealt out at random, held-out scores tell next to nothing of them, however well the model fits."""
     dealt = np.random.default_rng(7).permutation(labelled.theme_sets)
-    found = cross_validate(replace(labelled, theme_sets=dealt))
-    scores = found.held_out["stratified"].scores
-    assert set(found.held_out) == {"stratified", "by_source"}
-    assert best_f1_threshold(scores[:, 1], dealt[:, 1])[1] < 0.6
+    shuffled = replace(labelled, theme_sets=dealt)
+    folds = stratified_folds(dealt, labelled.groups, 0)
+    (part,) = hold_out(shuffled, folds, [Recipe()], np.arange(4), lambda _fits: None)
+    assert best_f1_threshold(part.scores[:, 1], dealt[:, 1])[1] < 0.6
 
 
-def test_seeds_that_are_all_alike_are_refused(labelled: Labelled) -> None:
-    """Where nothing can be held out, training is refused with the remedy."""
-    with pytest.raises(SeedsError, match="Add seeds of other texts"):
-        cross_validate(replace(labelled, groups=np.zeros_like(labelled.groups)))
+def test_recipes_and_themes_are_held_out_beside_one_another_as_alone(labelled: Labelled) -> None:
+    """Several recipes, or some of the themes, give the scores that each gives alone; every fit is told."""
+    folds = stratified_folds(labelled.theme_sets, labelled.groups, 0)
+    recipes, themes = [Recipe(), Recipe(pairs=True), Recipe(card_strength=0.0, c=4.0)], np.array([0, 2])
+    fits: list[int] = []
+    together = hold_out(labelled, folds, recipes, themes, fits.append)
+    assert sum(fits) == len(folds) * len(recipes) * len(themes)
+    for recipe, part in zip(recipes, together, strict=True):
+        (alone,) = hold_out(labelled, folds, [recipe], np.arange(4), lambda _fits: None)
+        np.testing.assert_array_equal(part.scores, alone.scores[:, themes])
+        np.testing.assert_array_equal(part.opposed, alone.opposed[:, themes])
+    assert len({part.scores.tobytes() for part in together}) == len(recipes)
+
+
+def test_words_that_speak_against_a_theme_are_told_from_its_card(labelled: Labelled) -> None:
+    """A railway text in the words of the fisheries' card is opposed there: what its seeds taught lies below zero."""
+    rail = [row for row, themes in enumerate(labelled.theme_sets[:, 1]) if themes]
+    text = tokens("Trawler, herring: passengers with delayed trains will be refunded; the timetable of the operator.")
+    read = [*labelled.read[: rail[0]], text, *labelled.read[rail[0] + 1 :]]
+    told = replace(labelled, read=read, counts=CardTerms(labelled.cards).count(read))
+    everything_else = np.setdiff1d(np.arange(len(read)), rail[:1])
+    (part,) = hold_out(told, [(everything_else, np.array(rail[:1]))], [Recipe()], np.arange(4), lambda _fits: None)
+    assert part.opposed[rail[0], :3].tolist() == [True, False, True]
+
+
+def test_a_fold_does_not_set_its_own_thresholds(labelled: Labelled) -> None:
+    """With the truths of one fold turned around, what is given there stays as it was, and changes elsewhere."""
+    parts = [noise(labelled, draw) for draw in range(2)]
+    before = cross_fitted(parts, labelled.theme_sets)
+    for number, part in enumerate(parts):
+        for _, test in part.folds:
+            turned = labelled.theme_sets.copy()
+            turned[test] = ~turned[test]
+            after = cross_fitted(parts, turned)
+            np.testing.assert_array_equal(after[number][test], before[number][test])
+            assert (after[number] != before[number]).any()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_threshold_is_the_mean_over_the_parts(labelled: Labelled, rule: str) -> None:
+    """Each part of the validation, such as the folds by source, counts as much as the others."""
+    parts = [noise(labelled, draw) for draw in range(3)]
+    thresholds = RULES[rule]  # type: ignore[index]
+    found = mean_thresholds([(part.rows, part) for part in parts], labelled.theme_sets, thresholds)
+    expected = sum(thresholds(part.scores, labelled.theme_sets) for part in parts) / 3
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_part_whose_texts_are_all_held_out_says_nothing(labelled: Labelled) -> None:
+    """Where a fold holds out all texts of another part at once, the texts of the first part decide alone."""
+    whole = noise(labelled, 0)
+    (_, test), *_ = whole.folds
+    rest = np.setdiff1d(np.arange(len(labelled.read)), test)
+    by_source = replace(whole, folds=[(rest, test[:1]), (rest, test[1:])])
+    given, _ = cross_fitted([whole, by_source], labelled.theme_sets)
+    limits = theme_thresholds(whole.scores[rest], labelled.theme_sets[rest])
+    np.testing.assert_array_equal(given[test], whole.scores[test] >= limits)
+
+
+def test_the_score_of_a_fold_is_the_mean_of_micro_and_macro_f1() -> None:
+    """The mean is taken fold by fold; a theme that a fold has not, and is not given there, does not count."""
+    truth = np.array([[True, False], [True, False], [True, True], [False, True]])
+    given = np.array([[True, False], [False, False], [True, False], [False, True]])
+    folds = [(np.array([2, 3]), np.array([0, 1])), (np.array([0, 1]), np.array([2, 3]))]
+    assert fold_f1(given, truth, folds) == pytest.approx([2 / 3, (4 / 5 + (1 + 2 / 3) / 2) / 2])
+
+
+def test_texts_that_share_no_words_are_refused(labelled: Labelled) -> None:
+    """Where there is nothing to learn from, the remedy is told."""
+    read = [tokens(f"word{chr(97 + row // 26)}{chr(97 + row % 26)}") for row in range(len(labelled.read))]
+    read = [read[row]._replace(words=[]) for row in range(len(read))]
+    alone = replace(labelled, read=read)
+    folds = stratified_folds(labelled.theme_sets, labelled.groups, 0)
+    with pytest.raises(SeedsError, match="share no words"):
+        hold_out(alone, folds, [Recipe()], np.arange(4), lambda _fits: None)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MATCH_KINDS = ("exactMatch", "closeMatch", "broadMatch", "narrowMatch", "relatedMatch")
 """How a concept of another vocabulary may relate to a theme."""
 
+LEAST_PRECISION, MOST_PRECISION = 0.5, 0.99
+"""What precision may be promised: of less nobody would be content, of more no number of seeds could assure them."""
+
 MAX_DEPTH = 20
 """How deep the file may nest."""
 
@@ -28,9 +31,11 @@ _LIST_FIELDS = {
     "include": "include",
     "exclude": "exclude",
 }
-_FIELDS = (*_TEXT_FIELDS, *_LIST_FIELDS, *MATCH_KINDS)
+_PRECISION = "precision"
+_FIELDS = (*_TEXT_FIELDS, *_LIST_FIELDS, _PRECISION, *MATCH_KINDS)
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_SHARE = re.compile(r"0?\.[0-9]{1,6}")
 _MATCH = re.compile(r'(\S+)(?: +([^\s"]+))? +"(.+)"')
 
 
@@ -57,6 +62,18 @@ class ThemeCard:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     matches: tuple[Match, ...] = ()
+    precision: float | None = None
+    """What share of the tags given without a look is promised to be right."""
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return a question for the nearest of the known names, to stand before another sentence; nothing if none is near.
+
+    >>> did_you_mean("fishery", ["fisheries", "trade"])
+    "Did you mean 'fisheries'? "
+    """
+    near = get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 def load_cards(path: str | Path) -> tuple[ThemeCard, ...]:
@@ -126,6 +143,18 @@ class _Source:
         return tuple(found)
 
 
+def _precision(source: _Source, fields: dict[str, Node], usual: float | None) -> float | None:
+    """Return the precision that is promised, that of the scheme where a card says nothing."""
+    if _PRECISION not in fields:
+        return usual
+    text = source.text(fields[_PRECISION], _PRECISION)
+    if _SHARE.fullmatch(text) and LEAST_PRECISION <= float(text) <= MOST_PRECISION:
+        return float(text)
+    expected = f"a number from {LEAST_PRECISION} to {MOST_PRECISION}, such as 0.9, or no such line"
+    source.problem(fields[_PRECISION], f"the promised precision is {text!r}; expected {expected}.")
+    return usual
+
+
 def _tree(path: Path) -> Node:
     import yaml
 
@@ -160,13 +189,15 @@ def _reason(error: Exception) -> str:
 
 
 def _cards(source: _Source) -> Iterator[ThemeCard]:
-    groups = _groups(source)
+    scheme = source.mapping(source.root["scheme"], "`scheme`") if "scheme" in source.root else {}
+    groups = _groups(source, scheme)
+    promised = _precision(source, scheme, None)
     known_problems = len(source.problems)
     nodes = source.items(source.root["themes"], "`themes`") if "themes" in source.root else []
     if not nodes and len(source.problems) == known_problems:
         source.problems.append(f"{source.path} holds no theme; it should hold `themes:` and a list of cards.")
     fields = [source.mapping(node, "a card") for node in nodes]
-    cards = [_card(source, node, card) for node, card in zip(nodes, fields, strict=True)]
+    cards = [_card(source, node, card, promised) for node, card in zip(nodes, fields, strict=True)]
     _check_unique(source, nodes, "id", [card.id for card in cards])
     _check_unique(source, nodes, "label", [card.label.casefold() for card in cards])
     ids = {card.id for card in cards}
@@ -178,10 +209,7 @@ def _cards(source: _Source) -> Iterator[ThemeCard]:
     yield from cards
 
 
-def _groups(source: _Source) -> dict[str, str]:
-    if "scheme" not in source.root:
-        return {}
-    scheme = source.mapping(source.root["scheme"], "`scheme`")
+def _groups(source: _Source, scheme: dict[str, Node]) -> dict[str, str]:
     nodes = source.items(scheme["groups"], "`groups`") if "groups" in scheme else []
     groups = {}
     for node in nodes:
@@ -193,7 +221,7 @@ def _groups(source: _Source) -> dict[str, str]:
     return groups
 
 
-def _card(source: _Source, node: Node, fields: dict[str, Node]) -> ThemeCard:
+def _card(source: _Source, node: Node, fields: dict[str, Node], promised: float | None) -> ThemeCard:
     for name, value in fields.items():
         if name not in _FIELDS:
             source.problem(value, f"unknown field {name!r}; {_nearest(name, _FIELDS)}")
@@ -212,6 +240,7 @@ def _card(source: _Source, node: Node, fields: dict[str, Node]) -> ThemeCard:
         group=texts.get("group") or None,
         scope_note=texts.get("scope_note", ""),
         matches=matches,
+        precision=_precision(source, fields, promised),
         **lists,
     )
 
@@ -242,5 +271,5 @@ def _check_known(source: _Source, node: Node, what: str, names: Iterable[str], k
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}."
+    question = did_you_mean(name, names).strip().replace("Did", "did", 1)
+    return question or f"known are {', '.join(names) or 'none'}."

@@ -116,6 +116,40 @@ def test_a_wrong_card_is_named_with_its_line(problems, text: str, line: int, wor
     assert any(f"themes.yaml, line {line}: " in problem and words in problem for problem in problems(text))
 
 
+PROMISES = """\
+scheme:
+  precision: {}
+themes:
+- id: fishing
+  label: Fishing
+  precision: {}
+- id: tides
+  label: Tides
+"""
+
+
+def test_a_card_promises_its_own_precision_or_that_of_the_scheme(tmp_path: Path) -> None:
+    """What the scheme promises holds for each card that says nothing else; without either, nothing is promised."""
+    path = tmp_path / "themes.yaml"
+    path.write_text(PROMISES.format("0.9", ".95"))
+    assert [card.precision for card in load_cards(path)] == [0.95, 0.9]
+    path.write_text(PROMISES.format("0.5", "0.99"))
+    assert [card.precision for card in load_cards(path)] == [0.99, 0.5]
+    path.write_text(TWO_CARDS)
+    assert [card.precision for card in load_cards(path)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1", "1.0", "0.49", ".999", "0.995", "90%", "90", "-0.9", "0.9e0", "٠.٩", "high", "''", "~", "[0.9]", "{a: 1}"],
+)
+def test_a_promise_that_is_none_is_refused(problems, value: str) -> None:
+    """Of card and of scheme, anything but a share from .5 to .99 is refused with its line and what was expected."""
+    expected = "expected a number from 0.5 to 0.99, such as 0.9"
+    assert any("line 6: " in problem and expected in problem for problem in problems(PROMISES.format("0.9", value)))
+    assert any("line 2: " in problem and expected in problem for problem in problems(PROMISES.format(value, "0.9")))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [("", "is empty"), ("# nothing\n", "is empty"), ("themes: []\n", "no theme"), ("scheme: {}\n", "no theme")],

@@ -59,7 +59,7 @@ def tokens(text: str) -> Tokens:
 def token_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield start and end of each token of `tokens(text)`, in the same order."""
     for match in _TOKEN.finditer(text):
-        if _is_token(match[0]):
+        if _is_token(match[0].lower()):  # İ becomes two characters
             yield match.span()
 
 

@@ -1,22 +1,24 @@
-"""Why a theme got its score: the exact share of each term, and where the term stands."""
+"""Why a theme got its score: the exact share of each term and of each sentence, and where they stand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.cleaning import Tokens, token_spans, tokens
-from tagger.scorer import Scorer
+from tagger.cleaning import token_spans
+from tagger.scorer import CARD_LEAD_WEIGHT, Reading, Scorer
+from tagger.sentences import sentence_spans
 
 Float64 = NDArray[np.float64]
+Ints = NDArray[np.intp]
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class TermShare:
+class TermShare(NamedTuple):
     """What one term adds to a theme's score: what its seeds taught (`learned`) plus what its card says (`card`)."""
 
     term: str
@@ -30,13 +32,25 @@ class TermShare:
         return self.learned + self.card
 
 
+class SentenceShare(NamedTuple):
+    """What the terms that begin in one sentence add to a theme's score."""
+
+    start: int
+    end: int
+    share: float
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A theme's score taken apart: score = bias + the shares of all terms, the largest first."""
+    """A theme's score taken apart: score = bias + the shares of all terms, the largest first.
+
+    The same shares by sentences, in order: a term's share is divided evenly among the places where it stands.
+    """
 
     score: float
     bias: float
     terms: tuple[TermShare, ...]
+    sentences: tuple[SentenceShare, ...]
 
     @property
     def learned(self) -> float:
@@ -49,80 +63,164 @@ class Evidence:
         return float(sum(term.card for term in self.terms))
 
 
+class BareShare(NamedTuple):
+    """A term and what it adds to a theme's score."""
+
+    term: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why a theme is not given: its score, the `gap` to the one it would be given at, and the strongest terms."""
+
+    score: float
+    gap: float
+    spoke_for: tuple[BareShare, ...]
+    against: tuple[BareShare, ...]
+
+
 class Explainer:
     """Takes the scores of one text apart; made once per text, asked once per theme."""
 
-    def __init__(self, scorer: Scorer, text: str) -> None:
+    def __init__(self, scorer: Scorer, text: str, reading: Reading | None = None) -> None:
         self._bias = scorer.arrays.bias
-        self._terms, self._learned, self._card = _shares(scorer, tokens(text))
-        self._spans = list(token_spans(text))
+        self._blocks = _blocks(scorer, reading or scorer.read(text))
+        self._tokens = np.array(list(token_spans(text)), dtype=np.intp).reshape(-1, 2)
+        self._sentences = sentence_spans(text)
+        starts = np.array([start for start, _ in self._sentences], dtype=np.intp)
+        # A token always stands in a sentence; text before the first is white space.
+        self._sentence_of = np.searchsorted(starts, self._tokens[:, 0], side="right") - 1
+        numbers: dict[str, int] = {}
+        self._term_of = [np.array([numbers.setdefault(t, len(numbers)) for t in b.terms], int) for b in self._blocks]
+        self._terms = list(numbers)
+        self._spans = self._places()
 
     def explain(self, theme: int) -> Evidence:
         """Return the evidence for (and against) a theme, given by its column."""
-        learned, card = self._learned[:, theme], self._card[:, theme]
-        shares = learned + card
-        order = sorted(range(len(shares)), key=lambda row: (-abs(shares[row]), self._terms[row].text))
+        shares = self._shares(theme)
+        learned, card = self._by_term(shares, of_card=False), self._by_term(shares, of_card=True)
+        total = learned + card
+        order = np.lexsort((np.arange(len(total)), -np.abs(total)))
         terms = [
-            TermShare(self._terms[row].text, float(learned[row]), float(card[row]), self._places(self._terms[row]))
-            for row in order
-            if shares[row]
+            TermShare(self._terms[term], float(learned[term]), float(card[term]), self._spans[term])
+            for term in order.tolist()
+            if total[term]
         ]
         bias = float(self._bias[theme])
-        return Evidence(bias + float(shares.sum()), bias, tuple(terms))
+        return Evidence(bias + float(total.sum()), bias, tuple(terms), self._by_sentence(shares))
 
-    def _places(self, term: _Term) -> tuple[Span, ...]:
-        return tuple((self._spans[first][0], self._spans[first + term.length - 1][1]) for first in term.starts)
+    def why_not(self, theme: int, needed: float, most: int) -> WhyNot:
+        """Return why a theme, given by its column, has less than the `needed` score; at most so many terms of a kind."""
+        shares = self._shares(theme)
+        total = self._by_term(shares, of_card=False) + self._by_term(shares, of_card=True)
+        order = np.argsort(total, kind="stable")
+        score = float(self._bias[theme] + total.sum())
+        strongest = [
+            tuple(BareShare(self._terms[term], float(total[term])) for term in ranked[:most] if sign * total[term] > 0)
+            for sign, ranked in ((1, order[::-1].tolist()), (-1, order.tolist()))
+        ]
+        return WhyNot(score, max(0.0, needed - score), *strongest)
 
+    def _shares(self, theme: int) -> list[Float64]:
+        return [block.weights[block.rows, theme] * block.values for block in self._blocks]
 
-@dataclass(slots=True)
-class _Term:
-    text: str
-    length: int
-    starts: list[int]
+    def _by_term(self, shares: Sequence[Float64], *, of_card: bool) -> Float64:
+        total = np.zeros(len(self._terms))
+        for block, terms, share in zip(self._blocks, self._term_of, shares, strict=True):
+            if block.of_card == of_card:
+                total += np.bincount(terms, share, len(total))
+        return total
 
+    def _by_sentence(self, shares: Sequence[Float64]) -> tuple[SentenceShare, ...]:
+        at_token = np.zeros(len(self._tokens))
+        for block, share in zip(self._blocks, shares, strict=True):
+            each = share / np.maximum(np.bincount(block.feature_of, minlength=len(share)), 1)
+            at_token += np.bincount(block.starts, each[block.feature_of], len(at_token))
+        total = np.bincount(self._sentence_of, at_token, len(self._sentences)).tolist()
+        return tuple(SentenceShare(*span, share) for span, share in zip(self._sentences, total, strict=True))
 
-def _shares(scorer: Scorer, read: Tokens) -> tuple[list[_Term], Float64, Float64]:
-    """Return the terms met and what each adds to each theme, (n_terms, n_themes): learned, and from the cards."""
-    terms: dict[str, _Term] = {}
-    nothing = np.zeros(len(scorer.arrays.bias))
-    learned: dict[str, Float64] = {}
-    carded: dict[str, Float64] = {}
-    for text, starts, share, of_card in _contributions(scorer, read):
-        known = terms.setdefault(text, _Term(text, text.count(" ") + 1, []))
-        known.starts = sorted({*known.starts, *starts})
-        kind = carded if of_card else learned
-        kind[text] = kind.get(text, nothing) + share
-    stacked = [[kind.get(text, nothing) for text in terms] for kind in (learned, carded)]
-    return list(terms.values()), *np.array(stacked).reshape(2, len(terms), len(nothing))
-
-
-def _contributions(scorer: Scorer, read: Tokens) -> Iterator[tuple[str, Sequence[int], Float64, bool]]:
-    """Yield of each feature of a text that is not zero: term, first tokens, share of each theme, from a card or not."""
-    arrays, active = scorer.arrays, scorer.activations(read)
-    word_rows = scorer.word_occurrences(read.words)
-    words = _starts((row, start) for start, row in enumerate(word_rows) if row >= 0)
-    word_of_lead = {int(arrays.lead_rows[row]): row for row in words}
-    for row, value in _rows_and_values(active.words):
-        yield arrays.words[row], words[row], arrays.word_weights[row] * value, False
-    for row, value in _rows_and_values(active.lead):
-        word = word_of_lead[row]
-        yield arrays.words[word], words[word], arrays.lead_weights[row] * value, False
-    pairs = _starts(scorer.pair_occurrences(word_rows))
-    for row, value in _rows_and_values(active.pairs):
-        first, second = divmod(int(arrays.pair_keys[row]), len(arrays.words))
-        yield f"{arrays.words[first]} {arrays.words[second]}", pairs[row], arrays.pair_weights[row] * value, False
-    card = _starts((row, start) for row, start, _ in scorer.card_occurrences(read.raw))
-    for row, value in _rows_and_values(active.card):
-        yield arrays.card_terms[row], card[row], arrays.card_weights[row] * value, True
+    def _places(self) -> list[tuple[Span, ...]]:
+        """Return where each term stands, in order."""
+        starts: list[set[int]] = [set() for _ in self._terms]
+        for block, terms in zip(self._blocks, self._term_of, strict=True):
+            for term, start in zip(terms[block.feature_of].tolist(), block.starts.tolist(), strict=True):
+                starts[term].add(start)
+        spans = self._tokens.tolist()
+        lengths = [term.count(" ") for term in self._terms]
+        return [
+            tuple((spans[first][0], spans[first + length][1]) for first in sorted(found))
+            for found, length in zip(starts, lengths, strict=True)
+        ]
 
 
-def _starts(occurrences: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
-    starts: dict[int, list[int]] = {}
-    for row, start in occurrences:
-        starts.setdefault(row, []).append(start)
-    return starts
+class _Block(NamedTuple):
+    """The features of one kind in a text: their terms, weights, values, and the tokens they begin at.
+
+    The occurrence k is of the feature `feature_of[k]` (a place in `terms`) and begins at the token `starts[k]`.
+    """
+
+    of_card: bool
+    terms: list[str]
+    weights: NDArray[np.float32]
+    rows: Ints
+    values: Float64
+    feature_of: Ints
+    starts: Ints
 
 
-def _rows_and_values(block: tuple[NDArray[np.intp], Float64]) -> Iterator[tuple[int, np.float64]]:
-    # NumPy's own float64 values: a weight of 32 bits times a Python float would stay at 32 bits.
-    return zip(block[0].tolist(), block[1], strict=True)
+def _blocks(scorer: Scorer, reading: Reading) -> list[_Block]:
+    arrays, active = scorer.arrays, reading.active
+    word_rows = np.array(reading.word_rows, dtype=np.intp)
+    known = np.flatnonzero(word_rows >= 0)
+    in_lead = known[known < reading.tokens.lead]
+    lead_rows = arrays.lead_rows[word_rows[in_lead]]
+    words = {int(row): arrays.words[row] for row in active.words[0]}
+    lead = dict(zip(lead_rows.tolist(), word_rows[in_lead].tolist(), strict=True))
+    pairs = scorer.pair_occurrences(reading.word_rows)
+    card = scorer.card_occurrences(reading.tokens.raw)
+    return [
+        _block(list(words.values()), arrays.word_weights, active.words, zip(word_rows[known], known, strict=True)),
+        _block(
+            [words[lead[row]] for row in active.lead[0].tolist()], arrays.lead_weights, active.lead,
+            ((row, start) for row, start in zip(lead_rows, in_lead, strict=True) if row >= 0),
+        ),
+        _block([_pair(scorer, row) for row in active.pairs[0].tolist()], arrays.pair_weights, active.pairs, pairs),
+        *_card_blocks(scorer, reading, card),
+    ]  # fmt: skip
+
+
+def _card_blocks(scorer: Scorer, reading: Reading, found: Sequence[tuple[int, int, int]]) -> list[_Block]:
+    """Return the card's terms twice: what they add for standing in the text, and once more for standing in the lead."""
+    arrays, (rows, values) = scorer.arrays, reading.active.card
+    terms = [arrays.card_terms[row] for row in rows.tolist()]
+    places = [(row, start) for row, start, _ in found]
+    in_lead = [(row, start) for row, start, length in found if start + length <= reading.tokens.lead]
+    whole = _block(terms, arrays.card_weights, (rows, values), places, of_card=True)
+    lead = _block(terms, arrays.card_weights, (rows, values), in_lead, of_card=True)
+    of_lead = CARD_LEAD_WEIGHT * _log_tf(lead)
+    part = of_lead / (_log_tf(whole) + of_lead)
+    return [whole._replace(values=values * (1 - part)), lead._replace(values=values * part)]
+
+
+def _log_tf(block: _Block) -> Float64:
+    counts = np.bincount(block.feature_of, minlength=len(block.rows))
+    return np.where(counts, 1 + np.log(np.maximum(counts, 1)), 0.0)
+
+
+def _block(
+    terms: list[str],
+    weights: NDArray[np.float32],
+    active: tuple[Ints, Float64],
+    occurrences: Iterable[tuple[int, int]],
+    *,
+    of_card: bool = False,
+) -> _Block:
+    rows, starts = np.array(list(occurrences), dtype=np.intp).reshape(-1, 2).T
+    return _Block(of_card, terms, weights, *active, np.searchsorted(active[0], rows), starts)
+
+
+def _pair(scorer: Scorer, row: int) -> str:
+    words = scorer.arrays.words
+    first, second = divmod(int(scorer.arrays.pair_keys[row]), len(words))
+    return f"{words[first]} {words[second]}"

@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from tagger.scorer.arrays import ScorerArrays
-from tagger.scorer.engine import CARD_LEAD_WEIGHT, Activations, Scorer
+from tagger.scorer.engine import (
+    CARD_LEAD_WEIGHT,
+    LEAD_WEIGHT,
+    PAIR_WEIGHT,
+    WORD_WEIGHT,
+    Activations,
+    Reading,
+    Scorer,
+)
 
-__all__ = ["CARD_LEAD_WEIGHT", "Activations", "Scorer", "ScorerArrays"]
+__all__ = [
+    "CARD_LEAD_WEIGHT",
+    "LEAD_WEIGHT",
+    "PAIR_WEIGHT",
+    "WORD_WEIGHT",
+    "Activations",
+    "Reading",
+    "Scorer",
+    "ScorerArrays",
+]

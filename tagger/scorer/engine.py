@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from tagger.cleaning import Tokens, candidate_terms, tokens
 from tagger.scorer.arrays import Float32, Float64, ScorerArrays
 
+WORD_WEIGHT, LEAD_WEIGHT, PAIR_WEIGHT = 1.0, 0.5, 0.5
+"""What each block of a text's features, of length 1 by itself, counts beside the others."""
+
 CARD_LEAD_WEIGHT = 0.5
 """What a card term in the lead counts beside one in the whole text."""
 
@@ -27,6 +30,19 @@ class Activations(NamedTuple):
     card: tuple[Rows, Float64]
 
 
+class Reading(NamedTuple):
+    """A text as the scorer read it: its tokens, the word row of each (-1 for unknown), and what adds up to its scores.
+
+    The score of each theme is bias + `learned` + `card`: what the words learned from seeds add, and the card's terms.
+    """
+
+    tokens: Tokens
+    word_rows: list[int]
+    active: Activations
+    learned: Float64  # (n_themes,)
+    card: Float64  # (n_themes,)
+
+
 class Scorer:
     """Scores texts with the arrays of one version; safe to share between threads."""
 
@@ -38,21 +54,28 @@ class Scorer:
 
     def scores(self, text: str) -> Float64:
         """Return the score of each theme, (n_themes,)."""
-        active, arrays = self.activations(tokens(text)), self.arrays
-        score = arrays.bias.astype(np.float64)
+        return self.sum(self.read(text))
+
+    def sum(self, reading: Reading) -> Float64:
+        """Return the score of each theme, (n_themes,), for a text that was read."""
+        return np.asarray(self.arrays.bias + reading.learned + reading.card)
+
+    def read(self, text: str) -> Reading:
+        """Return a text's features and what they add to the scores."""
+        found, arrays = tokens(text), self.arrays
+        word_rows = self.word_occurrences(found.words)
+        active = self._activations(found, word_rows)
+        learned = np.zeros(len(arrays.bias))
         for (rows, values), weights in (
             (active.words, arrays.word_weights),
             (active.lead, arrays.lead_weights),
             (active.pairs, arrays.pair_weights),
-            (active.card, arrays.card_weights),
         ):
-            score = score + weighted_sum(weights, rows, values)
-        return score
+            learned = learned + weighted_sum(weights, rows, values)
+        return Reading(found, word_rows, active, learned, weighted_sum(arrays.card_weights, *active.card))
 
-    def activations(self, read: Tokens) -> Activations:
-        """Return the features of a text that are not zero."""
+    def _activations(self, read: Tokens, found: list[int]) -> Activations:
         arrays = self.arrays
-        found = self.word_occurrences(read.words)
         words, values = _tf_idf([row for row in found if row >= 0], arrays.word_idf)
         norm = _norm(values)
         lead = arrays.lead_rows[[row for row in found[: read.lead] if row >= 0]] if read.lead else ()

@@ -1,0 +1,141 @@
+"""Counterfactuals: sentences without which a theme is lost, none of them in vain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tagger.counterfactuals import LONGEST_TEXT, MOST_SENTENCES, counterfactual
+from tagger.documents import Document
+from tagger.errors import InputError
+from tagger.scorer import Scorer, ScorerArrays
+from tagger.sentences import sentence_spans
+from tagger.tagging import Tagger, Wanted
+from tests.conftest import SENTENCES
+
+WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
+ALL_SENTENCES = [sentence for sentences in SENTENCES.values() for sentence in sentences]
+
+
+def scorer(weights: list[float], idf: list[float], bias: float = -0.5) -> Scorer:
+    """Return a scorer of one theme over six words."""
+    nothing, no_weights = np.zeros(0), np.zeros((0, 1), dtype=np.float32)
+    arrays = ScorerArrays(
+        words=WORDS,
+        word_idf=np.array(idf),
+        word_weights=np.array(weights, dtype=np.float32)[:, None],
+        lead_rows=np.full(len(WORDS), -1, dtype=np.int32),
+        lead_idf=nothing,
+        lead_weights=no_weights,
+        pair_keys=np.zeros(0, dtype=np.int64),
+        pair_idf=nothing,
+        pair_weights=no_weights,
+        card_terms=[],
+        card_idf=nothing,
+        card_weights=no_weights,
+        bias=np.array([bias]),
+    )
+    return Scorer(arrays)
+
+
+def without(text: str, spans: list[tuple[int, int]]) -> str:
+    """Return the text without what stands in some spans."""
+    for start, end in sorted(spans, reverse=True):
+        text = text[:start] + text[end:]
+    return text
+
+
+ROUNDS = [0.6312611, 1.308329, 1.4815836, 1.2657326, 0.6529872, -0.09687243]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.floats(-2, 2), min_size=6, max_size=6),
+    st.lists(st.floats(1, 4), min_size=6, max_size=6),
+    st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3), min_size=1, max_size=7),
+    st.floats(0.01, 1.5),
+)
+@example(
+    ROUNDS,
+    [1.13, 3.37, 2.09, 2.39, 2.96, 3.85],
+    [["epsilon", "epsilon", "zeta"], ["beta", "alpha"], ["epsilon"] * 2, ["delta"], ["delta", "beta"]],
+    0.7,
+)
+def test_no_sentence_is_named_in_vain(
+    weights: list[float], idf: list[float], words: list[list[str]], fall: float
+) -> None:
+    """Without the sentences the theme is lost, with any one of them back it is not; none, where all are in vain."""
+    of_theme = scorer(weights, idf)
+    text = " ".join(f"{' '.join(sentence).capitalize()}." for sentence in words)
+    least = float(of_theme.scores(text)[0]) - fall
+
+    def score(spans: list[tuple[int, int]]) -> float:
+        return float(of_theme.scores(without(text, spans))[0])
+
+    found = counterfactual(of_theme, text, 0, lambda score: score < least)
+    if found is None:
+        assert score(sentence_spans(text)) >= least
+        return
+    spans = list(found.sentences)
+    assert set(spans) <= set(sentence_spans(text))
+    assert found.score == score(spans) < least
+    for span in spans:
+        assert score([other for other in spans if other != span]) >= least
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(ALL_SENTENCES), min_size=1, max_size=8), st.none() | st.sampled_from(ALL_SENTENCES))
+def test_a_tag_is_lost_without_its_sentences(tiny_tagger: Tagger, sentences: list[str], title: str | None) -> None:
+    """What the tagger names, taken out of the title and the text as they were given, brings the probability it says."""
+    text = "\n\n".join(sentences)
+    for tag in tiny_tagger.tag(Document("x", text, title), Wanted(counterfactual=True)).tags:
+        if tag.without is None:
+            continue
+        places = [(place.part, place.start, place.end) for place in tag.without.sentences]
+        kept_title = without(title or "", [span for part, *span in places if part == "title"])  # type: ignore[misc]
+        kept_text = without(text, [span for part, *span in places if part == "text"])  # type: ignore[misc]
+        titled = bool(title and not text.startswith(title))
+        read = f"{kept_title}\n\n{kept_text}" if titled else kept_text
+        column = [theme["id"] for theme in tiny_tagger.themes].index(tag.theme)
+        assert tiny_tagger.probabilities(read)[column] == pytest.approx(tag.without.probability, abs=1e-6)
+        assert tag.without.probability < min(tag.threshold, tag.probability)
+
+
+def test_the_sentence_that_decides_is_named(tiny_tagger: Tagger) -> None:
+    """Of a text on the canteen with one sentence on herring, that sentence is named."""
+    text = f"{SENTENCES['none'][2]} {SENTENCES['fisheries'][0]} {SENTENCES['none'][3]}"
+    (tag,) = tiny_tagger.tag(Document("x", text), Wanted(counterfactual=True)).tags
+    assert tag.theme == "fisheries"
+    assert tag.without
+    (place,) = tag.without.sentences
+    assert text[place.start : place.end] == SENTENCES["fisheries"][0]
+
+
+def test_a_theme_that_no_sentence_holds_is_lost_by_none() -> None:
+    """Where the bias alone suffices, no set of sentences is named."""
+    of_theme = scorer([1.0] * 6, [1.0] * 6, bias=3.0)
+    assert counterfactual(of_theme, "Alpha beta. Gamma.", 0, lambda score: score < 2.0) is None
+
+
+def test_a_theme_that_is_not_given_needs_no_sentence() -> None:
+    """What is lost already is lost without taking anything away."""
+    found = counterfactual(scorer([1.0] * 6, [1.0] * 6), "Alpha beta.", 0, lambda score: score < 9.0)
+    assert found is not None
+    assert found.sentences == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["alpha " * (LONGEST_TEXT // 6 + 1), "Alpha! " * (MOST_SENTENCES + 1)], ids=["characters", "sentences"]
+)
+def test_what_would_take_too_long_is_refused(text: str) -> None:
+    """A text that is too long, or has too many sentences, is refused with what was given, the limits and the remedy."""
+    with pytest.raises(InputError, match=r"[\d,]+ characters and [\d,]+ sentences.*Give a shorter text"):
+        counterfactual(scorer([1.0] * 6, [1.0] * 6), text, 0, lambda score: score < 0)
+
+
+def test_the_longest_text_is_searched() -> None:
+    """At the limits themselves there is an answer."""
+    text = ("Alpha beta. " + "x" * LONGEST_TEXT)[:LONGEST_TEXT]
+    assert counterfactual(scorer([1.0] * 6, [1.0] * 6), text, 0, lambda score: score < 0)

@@ -26,6 +26,7 @@ import msgspec
 
 from tagger.documents import Document, Unreadable
 from tagger.errors import InputError, OptionError, OutputError
+from tagger.files import check_writable, replace_file, sync
 from tagger.readers import walk
 from tagger.tagging import Tagger
 
@@ -236,7 +237,7 @@ class _Part:
         # First the old records go, then the state changes: records never stand under the state of another run.
         self._stream.truncate(self.proof.end)
         if not self._goes_on:
-            _state_path(self._out).write_text(json.dumps(self._run), encoding="utf-8")
+            replace_file(_state_path(self._out), json.dumps(self._run).encode())
         if not self.proof.end:
             self._stream.write(self._format.head)
 
@@ -252,9 +253,7 @@ class _Part:
         self._sync()
         _part_path(self._out).replace(self._out)
         _state_path(self._out).unlink()
-        folder = os.open(self._out.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        sync(self._out.parent)
 
     def _sync(self) -> None:
         self._stream.flush()
@@ -343,12 +342,7 @@ def _check_out(out: Path, inputs: Sequence[str], overwrite: bool) -> None:
     for name in inputs:
         if name != "-" and Path(name).resolve() in (out.resolve(), *out.resolve().parents):
             raise OptionError(f"The output {out} is, or lies in, the input {name}. Choose another --out.")
-    if out.is_dir():
-        raise OutputError(f"{out} is a folder. Choose another --out: the name of a file.")
-    if not out.parent.is_dir():
-        raise OutputError(
-            f"There is no folder {out.parent} to write {out.name} into. Make it, or choose another --out."
-        )
+    check_writable(out)
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists already. Choose another --out, or add --overwrite to replace it.")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,18 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.cleaning import content
-from tagger.decisions import NOTHING, Decision, DecisionRule, decision_name
+from tagger.counterfactuals import counterfactual
+from tagger.decisions import DECISIONS, NOTHING, REASONS, Caution, Codes, Decision, DecisionRule, Reason
 from tagger.documents import Document, Release
+from tagger.domain import Domain, Limits
 from tagger.errors import DamagedVersion
-from tagger.evidence import Evidence, Explainer
+from tagger.evidence import Evidence, Explainer, Span, WhyNot
+from tagger.language import language_of, usual_language
 from tagger.registry import Registry, Version
 from tagger.releases import NOTHING_LEARNED, Boilerplate, Cut, cut
-from tagger.scorer import Scorer, ScorerArrays
+from tagger.scorer import Reading, Scorer, ScorerArrays
+from tagger.teachers import Taught, Teachers
 
-SCORER, THEMES, BOILERPLATE = "scorer", "themes.json", "boilerplate.npy"
+SCORER, THEMES, BOILERPLATE, DOMAIN = "scorer", "themes.json", "boilerplate.npy", "domain.npy"
 """What a version's folder holds for tagging."""
 
 NEAR_MISSES = 3
+MOST_TAUGHT = 5
+"""Seeds named for each tag, where it is asked which ones taught it."""
+
+WHY_NOT_TERMS = 5
+"""Terms named of either kind for a theme that was not given."""
+
 CANARY_TOLERANCE = 2e-6
 """Two roundings to six digits of nearly the same number differ by at most one unit; this leaves room for that."""
 
@@ -38,29 +49,74 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of the tags of a document, beside themselves.
+
+    `explain` gives the evidence of each tag and the themes that came nearest, `counterfactual` the sentences without
+    which a tag is lost, `taught_by` the seeds it goes back to, `every_theme` the score of every theme.
+    """
+
+    explain: bool = False
+    counterfactual: bool = False
+    taught_by: bool = False
+    every_theme: bool = False
+
+
+NOTHING_MORE = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Sentences without which a theme is not given, none of them in vain, and its probability then."""
+
+    sentences: tuple[Place, ...]
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tag:
-    """A theme a document is given, or could be given: with `decision` None it was not."""
+    """A theme that was given to a document, or could have been, and why.
+
+    Of a given theme's evidence `term_places` and `sentence_places` say where its terms and sentences stand.
+    """
 
     theme: str
     label: str
     probability: float
     threshold: float
-    decision: Decision | None
+    decision: Decision
+    reason: Reason
     evidence: Evidence | None = None
-    places: tuple[tuple[Place, ...], ...] = ()
+    term_places: tuple[tuple[Place, ...], ...] = ()
+    sentence_places: tuple[tuple[Place, ...], ...] = ()
+    why_not: WhyNot | None = None
+    without: Lost | None = None
+    taught_by: tuple[Taught, ...] | None = None
 
     def as_record(self) -> dict[str, Any]:
-        """Return the tag as JSON-able values; `decision` and `evidence` where there are any."""
+        """Return the tag as JSON-able values, with whatever else there is."""
         record: dict[str, Any] = {
             "theme": self.theme,
             "label": self.label,
             "probability": self.probability,
             "threshold": self.threshold,
+            "decision": self.decision,
+            "reason": self.reason,
         }
-        if self.decision:
-            record["decision"] = self.decision
         if self.evidence:
             record["evidence"] = self._evidence_record(self.evidence)
+        if self.why_not:
+            record["why_not"] = {
+                "score": self.why_not.score,
+                "gap": self.why_not.gap,
+                "for": [term._asdict() for term in self.why_not.spoke_for],
+                "against": [term._asdict() for term in self.why_not.against],
+            }
+        if self.without:
+            sentences = [_place_record(place) for place in self.without.sentences]
+            record["counterfactual"] = {"without": sentences, "probability": self.without.probability}
+        if self.taught_by is not None:
+            record["taught_by"] = [seed._asdict() for seed in self.taught_by]
         return record
 
     def _evidence_record(self, evidence: Evidence) -> dict[str, Any]:
@@ -70,9 +126,13 @@ class Tag:
                 "share": term.share,
                 "card": term.card,
                 "learned": term.learned,
-                "spans": [{"start": place.start, "end": place.end, "in": place.part} for place in places],
+                "spans": [_place_record(place) for place in places],
             }
-            for term, places in zip(evidence.terms, self.places, strict=True)
+            for term, places in zip(evidence.terms, self.term_places, strict=True)
+        ]
+        sentences = [
+            {"share": sentence.share, "spans": [_place_record(place) for place in places]}
+            for sentence, places in zip(evidence.sentences, self.sentence_places, strict=True)
         ]
         return {
             "score": evidence.score,
@@ -80,14 +140,20 @@ class Tag:
             "card": evidence.card,
             "learned": evidence.learned,
             "terms": terms,
+            "sentences": sentences,
         }
+
+
+def _place_record(place: Place) -> dict[str, Any]:
+    return {"start": place.start, "end": place.end, "in": place.part}
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
     """A document's tags, the most probable first, and the version that gave them.
 
-    `near_misses` are the themes nearest to being given; `scores` holds every theme, where asked for.
+    `near_misses` are the themes nearest to being given; `scores` holds every theme, where asked for. `caution` says
+    why no theme is given without a look, where that lies in the document as a whole.
     """
 
     id: str
@@ -98,6 +164,7 @@ class Tagged:
     near_misses: tuple[Tag, ...] = ()
     scores: tuple[Tag, ...] = ()
     release: Release | None = None
+    caution: Caution | None = None
 
     def as_record(self) -> dict[str, Any]:
         """Return the record of JSON lines: id, tags, version, and whatever else there is."""
@@ -106,6 +173,8 @@ class Tagged:
             record["title"] = self.title
         record["tags"] = [tag.as_record() for tag in self.tags]
         record["version"] = self.version
+        if self.caution:
+            record["caution"] = self.caution
         if self.release:
             record |= release_record(self.release)
         if self.metadata:
@@ -133,25 +202,29 @@ def release_record(release: Release) -> dict[str, Any]:
 class Tagger:
     """Tags documents with one version; safe to share between threads."""
 
-    def __init__(
-        self,
-        version: str,
-        themes: Sequence[Mapping[str, Any]],
-        rule: DecisionRule,
-        scorer: Scorer,
-        learned: Boilerplate,
-    ) -> None:
-        self.version = version
-        self.themes = tuple(themes)
-        self._rule = rule
-        self._scorer = scorer
-        self._learned = learned
+    def __init__(self, version: Version, saved: Mapping[str, Any]) -> None:
+        self.version = version.name
+        self.themes: tuple[Mapping[str, Any], ...] = tuple(saved["themes"])
+        self.rule = _read_rule(saved)
+        self.scorer = Scorer(ScorerArrays.load(version.folder / SCORER))
+        mean = np.load(version.folder / DOMAIN, allow_pickle=False)
+        self.domain = Domain(mean, saved["domain"]["least_words"], _limits(saved["domain"]["limits"]))
+        self._learned = read_boilerplate(version.folder)
+        self._folder = version.folder
+        self.score_thresholds = self.rule.score_thresholds()
+        self._language = usual_language([canary["text"] for canary in version.manifest["canaries"]])
 
     @classmethod
     def load(cls, version: Version) -> Tagger:
         """Load a version: check its files, map its arrays, recompute its canaries. Raises DamagedVersion."""
         version.check()
-        tagger = cls._read(version)
+        try:
+            saved = json.loads((version.folder / THEMES).read_text(encoding="utf-8"))
+            tagger = cls(version, saved)
+        except (KeyError, TypeError, FileNotFoundError) as error:
+            raise DamagedVersion(
+                f"Version {version.name} was saved by another tagger and lacks {error}. Train again: tagger train"
+            ) from error
         for canary in version.manifest["canaries"]:
             difference = np.abs(tagger.probabilities(canary["text"]) - np.array(canary["probabilities"]))
             if difference.max() > CANARY_TOLERANCE:
@@ -161,81 +234,159 @@ class Tagger:
                 )
         return tagger
 
-    @classmethod
-    def _read(cls, version: Version) -> Tagger:
-        saved = json.loads((version.folder / THEMES).read_text(encoding="utf-8"))
-        curves = {name: np.array([theme[name] for theme in saved["themes"]]) for name in ("slope", "intercept")}
-        thresholds = np.array([theme["threshold"] for theme in saved["themes"]])
-        return cls(
-            version.name,
-            saved["themes"],
-            DecisionRule(**curves, thresholds=thresholds, nearness=saved["nearness"]),
-            Scorer(ScorerArrays.load(version.folder / SCORER)),
-            read_boilerplate(version.folder),
-        )
-
     def probabilities(self, text: str) -> NDArray[np.float64]:
         """Return the probability of each theme for what the model reads, (n_themes,)."""
-        return self._rule.probabilities(self._scorer.scores(text))
+        return self.rule.probabilities(self.scorer.scores(text))
 
-    def tag(self, document: Document, *, explain: bool = False, every_theme: bool = False) -> Tagged:
+    def tag(self, document: Document, wanted: Wanted = NOTHING_MORE) -> Tagged:
         """Return the tags of one document, taken as it is."""
         read = content(document.title, document.text)
-        places = _DocumentPlaces(document, read)
-        tags, near_misses, scores = self._tags(read, places, explain, every_theme)
-        return Tagged(document.id, self.version, tags, document.title, document.metadata, near_misses, scores)
+        found = self._tagged(document.id, read, _DocumentPlaces(document, read), wanted)
+        return replace(found, title=document.title, metadata=document.metadata)
 
     def cut(self, page: str) -> Cut:
         """Return the releases of a page, by the fixed rules and what this version learned of boilerplate."""
         return cut(page, self._learned)
 
-    def tag_page(self, document: Document, *, explain: bool = False, every_theme: bool = False) -> Iterator[Tagged]:
+    def tag_page(self, document: Document, wanted: Wanted = NOTHING_MORE) -> Iterator[Tagged]:
         """Yield the tags of each release of a page; ids are `id#1`, `id#2`, or the id alone where there is one."""
-        return self.tag_cut(document, self.cut(document.text), explain=explain, every_theme=every_theme)
+        return self.tag_cut(document, self.cut(document.text), wanted)
 
-    def tag_cut(
-        self, document: Document, found: Cut, *, explain: bool = False, every_theme: bool = False
-    ) -> Iterator[Tagged]:
+    def tag_cut(self, document: Document, found: Cut, wanted: Wanted = NOTHING_MORE) -> Iterator[Tagged]:
         """Yield the same for a page that was cut before; a title given with the page is that of its only release."""
         releases = found.releases
         if len(releases) == 1 and document.title:
             releases = (replace(releases[0], title=document.title, title_start=None),)
         for number, release in enumerate(releases, 1):
             read = content(release.title, release.text)
-            tags, near_misses, scores = self._tags(
-                read, _ReleasePlaces(release, read, document.text), explain, every_theme
-            )
             identifier = document.id if len(releases) == 1 else f"{document.id}#{number}"
-            yield Tagged(identifier, self.version, tags, release.title, document.metadata, near_misses, scores, release)
+            tagged = self._tagged(identifier, read, _ReleasePlaces(release, read, document.text), wanted)
+            yield replace(tagged, title=release.title, metadata=document.metadata, release=release)
 
-    def _tags(
-        self, read: str, places: _DocumentPlaces, explain: bool, every_theme: bool
-    ) -> tuple[tuple[Tag, ...], tuple[Tag, ...], tuple[Tag, ...]]:
-        scores = self._scorer.scores(read)
-        probabilities = self._rule.probabilities(scores)
-        decisions = self._rule.decide(probabilities[None, :])[0]
-        if np.array_equal(scores, self._scorer.arrays.bias):
+    def _tagged(self, identifier: str, read: str, places: _DocumentPlaces, wanted: Wanted) -> Tagged:
+        reading = self.scorer.read(read)
+        caution = self._caution(read, reading)
+        text = _Text(self, read, reading, places, caution)
+        by_probability = np.argsort(-text.probabilities, kind="stable").tolist()
+        given = [theme for theme in by_probability if text.decisions[theme] != NOTHING]
+        return Tagged(
+            identifier,
+            self.version,
+            tuple(text.given(theme, wanted) for theme in given),
+            near_misses=text.near_misses() if wanted.explain else (),
+            scores=tuple(text.tag(theme) for theme in by_probability) if wanted.every_theme else (),
+            caution=caution,
+        )
+
+    def _caution(self, read: str, reading: Reading) -> Caution | None:
+        if self._language and language_of(read) not in (None, self._language):
+            return "language"
+        return self.domain.caution(reading)
+
+    @cached_property
+    def teachers(self) -> Teachers:
+        """The seeds that taught this version."""
+        return Teachers.load(self._folder)
+
+
+def _limits(saved: Sequence[Mapping[str, Any]]) -> list[Limits]:
+    return [Limits(**limits) for limits in saved]
+
+
+def _read_rule(saved: Mapping[str, Any]) -> DecisionRule:
+    themes = saved["themes"]
+    curves = {name: np.array([theme[name] for theme in themes]) for name in ("slope", "intercept")}
+    auto = [theme["auto_threshold"] for theme in themes]
+    return DecisionRule(
+        **curves,
+        thresholds=np.array([theme["threshold"] for theme in themes]),
+        auto_thresholds=np.array([np.inf if threshold is None else threshold for threshold in auto]),
+        nearness=saved["nearness"],
+    )
+
+
+class _Text:
+    """One text on its way to tags."""
+
+    def __init__(
+        self, tagger: Tagger, read: str, reading: Reading, places: _DocumentPlaces, caution: Caution | None
+    ) -> None:
+        self._tagger = tagger
+        self._read = read
+        self._reading = reading
+        self._places = places
+        self._found: dict[tuple[Span, ...], tuple[Place, ...]] = {}
+        self.scores = tagger.scorer.sum(reading)
+        self.probabilities = tagger.rule.probabilities(self.scores)
+        decisions, reasons = tagger.rule.decide(self.probabilities[None, :], reading.learned[None, :] < 0, caution)
+        if not any(len(rows) for rows, _ in reading.active):
             decisions[:] = NOTHING  # no word of the text is known, and a bias alone is no reason for a theme
-        by_probability = np.argsort(-probabilities, kind="stable").tolist()
-        explainer = Explainer(self._scorer, read) if explain else None
+        self.decisions: Codes = decisions[0]
+        self.reasons: Codes = reasons[0]
 
-        def tag(theme: int, explainer: Explainer | None = None) -> Tag:
-            evidence = explainer.explain(theme) if explainer else None
-            return Tag(
-                theme=self.themes[theme]["id"],
-                label=self.themes[theme]["label"],
-                probability=float(probabilities[theme]),
-                threshold=float(self._rule.thresholds[theme]),
-                decision=decision_name(decisions[theme]) if decisions[theme] else None,
+    def tag(self, theme: int) -> Tag:
+        """Return a theme, by its column, with what was decided."""
+        card = self._tagger.themes[theme]
+        return Tag(
+            theme=card["id"],
+            label=card["label"],
+            probability=float(self.probabilities[theme]),
+            threshold=float(self._tagger.rule.thresholds[theme]),
+            decision=DECISIONS[self.decisions[theme]],
+            reason=REASONS[self.reasons[theme]],
+        )
+
+    def given(self, theme: int, wanted: Wanted) -> Tag:
+        """Return a theme that is given, with what is wanted of it."""
+        tag = self.tag(theme)
+        if wanted.explain:
+            evidence = self._explainer.explain(theme)
+            tag = replace(
+                tag,
                 evidence=evidence,
-                places=tuple(places.of(term.spans) for term in evidence.terms) if evidence else (),
+                term_places=tuple(self._places_of(term.spans) for term in evidence.terms),
+                sentence_places=tuple(self._places_of(((part.start, part.end),)) for part in evidence.sentences),
             )
+        if wanted.counterfactual:
+            tag = replace(tag, without=self._without(theme))
+        if wanted.taught_by:
+            taught = self._tagger.teachers.taught(self._tagger.scorer.arrays, self._reading, theme, MOST_TAUGHT)
+            tag = replace(tag, taught_by=tuple(taught))
+        return tag
 
-        given = tuple(tag(theme, explainer) for theme in by_probability if decisions[theme])
-        share = probabilities / self._rule.thresholds
-        missed = [theme for theme in np.argsort(-share, kind="stable").tolist() if not decisions[theme]]
-        near_misses = tuple(tag(theme) for theme in missed[:NEAR_MISSES]) if explain else ()
-        return given, near_misses, tuple(tag(theme) for theme in by_probability) if every_theme else ()
+    def near_misses(self) -> tuple[Tag, ...]:
+        """Return the themes that came nearest to being given, and why they were not."""
+        share, needed = self.probabilities / self._tagger.rule.thresholds, self._tagger.score_thresholds.tolist()
+        missed = [theme for theme in np.argsort(-share, kind="stable").tolist() if self.decisions[theme] == NOTHING]
+        return tuple(
+            replace(self.tag(theme), why_not=self._explainer.why_not(theme, needed[theme], WHY_NOT_TERMS))
+            for theme in missed[:NEAR_MISSES]
+        )
+
+    def _places_of(self, spans: tuple[Span, ...]) -> tuple[Place, ...]:
+        """Return where spans stand; themes share their terms, so each is looked up once."""
+        if spans not in self._found:
+            self._found[spans] = self._places.of(spans)
+        return self._found[spans]
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self._tagger.scorer, self._read, self._reading)
+
+    def _without(self, theme: int) -> Lost | None:
+        """Return what loses a theme: its probability falls below its threshold, or for the best of all, below now."""
+        rule = self._tagger.rule
+        least = min(float(rule.thresholds[theme]), float(self.probabilities[theme]))
+
+        def probability(score: float) -> float:
+            scores = self.scores.copy()
+            scores[theme] = score
+            return float(rule.probabilities(scores)[theme])
+
+        found = counterfactual(self._tagger.scorer, self._read, theme, lambda score: probability(score) < least)
+        if found is None:
+            return None
+        return Lost(tuple(self._places.of(found.sentences)), probability(found.score))
 
 
 class _DocumentPlaces:
@@ -248,7 +399,7 @@ class _DocumentPlaces:
         self._title_end = len(title.strip()) if has_title else 0
         self._text_start = self._title_end + 2 if has_title else 0
 
-    def of(self, spans: Sequence[tuple[int, int]]) -> tuple[Place, ...]:
+    def of(self, spans: Sequence[Span]) -> tuple[Place, ...]:
         return tuple(place for span in spans for place in self._place(*span))
 
     def _place(self, start: int, end: int) -> Iterator[Place]:
@@ -293,9 +444,25 @@ def _places_of(title: str, page: str, start: int | None) -> list[int]:
     return places
 
 
-def theme_file(themes: Sequence[Mapping[str, Any]], nearness: float) -> str:
-    """Return the content of a version's theme file: cards, probability curves and thresholds."""
-    return json.dumps({"nearness": nearness, "themes": list(themes)}, indent=1, ensure_ascii=False) + "\n"
+def save_rule(folder: Path, themes: Sequence[Mapping[str, Any]], rule: DecisionRule, domain: Domain) -> None:
+    """Write a version's cards with what was decided for each, and its domain."""
+    settled = [
+        {
+            **theme,
+            "slope": float(rule.slope[column]),
+            "intercept": float(rule.intercept[column]),
+            "threshold": float(rule.thresholds[column]),
+            "auto_threshold": _finite(rule.auto_thresholds[column]),
+        }
+        for column, theme in enumerate(themes)
+    ]
+    content = {"nearness": rule.nearness, "domain": domain.as_record(), "themes": settled}
+    (folder / THEMES).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    np.save(folder / DOMAIN, domain.mean, allow_pickle=False)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def save_boilerplate(folder: Path, learned: Boilerplate) -> None:

@@ -18,15 +18,20 @@ from threadpoolctl import threadpool_limits
 
 from tagger.cleaning import tokens
 from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
-from tagger.decisions import NOTHING, DecisionRule
-from tagger.evaluation import evaluate, report_table
+from tagger.decisions import DecisionRule
+from tagger.domain import Domain
 from tagger.features import CardTerms
-from tagger.folds import group_texts
-from tagger.model import ThemeModel
+from tagger.folds import Groups, group_texts
+from tagger.heldout import HeldOutSeeds, text_digest
+from tagger.model import ThemeModel, teachers_of
 from tagger.registry import Registry, Version
+from tagger.reporting import report_table, training_report
+from tagger.rules import cross_fitted_decisions, decision_rule, domain_of
 from tagger.scorer import Scorer
-from tagger.tagging import SCORER, THEMES, save_boilerplate, theme_file
-from tagger.validation import CrossValidation, Labelled, cross_validate, decision_rule
+from tagger.selection import Effort, Selection, select
+from tagger.tagging import SCORER, save_boilerplate, save_rule
+from tagger.teachers import Teachers
+from tagger.validation import Labelled
 
 PIPELINE = "pipeline.joblib"
 CANARIES = 6
@@ -35,7 +40,7 @@ CANARIES = 6
 ODD_TEXT = "5G, COVID-19, \u00a71,000.50 \u2013 \u0130stanbul\u2019s na\u00efve \u4e2d\u56fd \u0661\u0662 U.S."
 """One canary more, of what releases seldom hold."""
 
-SUMMARY = ("texts", "micro_f1", "macro_f1", "samples_f1", "precision", "recall")
+SUMMARY = ("texts", "micro_f1", "macro_f1", "samples_f1", "precision", "recall", "auto_share", "auto_precision")
 
 Progress = Callable[[str, float], None]
 """Called with the phase and how much of it is done, 0 to 1."""
@@ -55,6 +60,7 @@ def train(
     *,
     promote: bool = True,
     merge: Merge = "refuse",
+    effort: Effort = "quick",
     progress: Progress = lambda _phase, _done: None,
 ) -> Trained:
     """Train on the seeds below a folder and save a version, live at once unless `promote` is False.
@@ -68,76 +74,80 @@ def train(
     registry.check_writable()
     # One BLAS thread: a sum split over threads rounds otherwise than the same sum on one.
     with threadpool_limits(limits=1):
-        model, rule, report = _learn(corpus, progress)
+        learned = _learn(corpus, effort, progress)
     progress("saving", 0)
     version = registry.save(
-        lambda folder: _write_version(folder, seeds, corpus, model, rule, report),
-        {"seconds": round(time.monotonic() - started, 1)},
+        lambda folder: _write_version(folder, seeds, corpus, learned), {"seconds": round(time.monotonic() - started, 1)}
     )
     if promote:
         registry.promote(version.name)
-    return Trained(version, report)
+    return Trained(version, learned.report)
 
 
-def _learn(corpus: Corpus, progress: Progress) -> tuple[ThemeModel, DecisionRule, dict[str, Any]]:
-    """Return the model fitted on a corpus, the decision rule and the report, by scores of held-out texts."""
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """All that training found."""
+
+    model: ThemeModel
+    rule: DecisionRule
+    domain: Domain
+    teachers: Teachers
+    held_out: HeldOutSeeds
+    report: dict[str, Any]
+
+
+def _learn(corpus: Corpus, effort: Effort, progress: Progress) -> _Learned:
     progress("grouping near-duplicates", 0)
     read = [tokens(text) for text in corpus.texts]
     groups = group_texts(read, [seed.page for seed in corpus.seeds])
     counts = CardTerms(corpus.cards).count(read)
     labelled = Labelled(read, counts, corpus.theme_sets, corpus.cards, groups, [seed.source for seed in corpus.seeds])
-    found = cross_validate(labelled, lambda done: progress("cross-validating", done))
+    found = select(labelled, effort, lambda done: progress("cross-validating", done))
     progress("fitting", 0)
-    model = ThemeModel.for_corpus(corpus.cards, len(read), card_strength=found.card_strength)
-    model.fit(read, corpus.theme_sets)
-    rule = decision_rule(model, labelled, found.held_out.values())
-    return model, rule, _report(corpus, rule, found)
+    model = ThemeModel.for_corpus(corpus.cards, len(read), found.recipe)
+    features, card_scores = model.fit_features(read, counts)
+    model.fit_weights(features, card_scores, corpus.theme_sets)
+    progress("setting thresholds", 0)
+    precision = [card.precision for card in corpus.cards]
+    parts = list(found.held_out.values())
+    rule, promises = decision_rule(model, labelled, parts, found.rule, precision)
+    seeded = np.flatnonzero(model.linear_.learned)
+    decided = cross_fitted_decisions(labelled, parts, found.rule, precision, seeded)
+    progress("writing the report", 0)
+    domain = domain_of(model, labelled, [fold for part in parts for fold in part.folds])
+    names = [(seed.document.id, seed.document.title) for seed in corpus.seeds]
+    return _Learned(
+        model,
+        rule,
+        domain,
+        teachers_of(model, features, card_scores, corpus.theme_sets, names),
+        _held_out_seeds(corpus, groups, rule, found),
+        training_report(corpus, rule, promises, domain, found, seeded, decided),
+    )
 
 
-def _report(corpus: Corpus, rule: DecisionRule, found: CrossValidation) -> dict[str, Any]:
-    """Return what training found, measured on texts held out; kinds of folds are reported apart."""
-    themes = np.array([card.id for card in corpus.cards])
-    kinds = {}
-    for kind, part in found.held_out.items():
-        truth = corpus.theme_sets[part.rows]
-        given = rule.decide(rule.probabilities(part.scores)) != NOTHING
-        # Of a theme that no text has, nothing can be measured: its seeds are yet to come, or in no source.
-        some = truth.any(axis=0)
-        kinds[kind] = {"texts": len(part.rows), **evaluate(given[:, some], truth[:, some], themes[some].tolist())}
-    counts = corpus.theme_sets.sum(axis=0).tolist()
-    return {
-        "seeds": len(corpus.seeds),
-        "unreviewed": corpus.unreviewed,
-        "card_strength": found.card_strength,
-        "card_strengths_tried": {str(strength): f1 for strength, f1 in found.tried.items()},
-        "nearness": rule.nearness,
-        "themes": {
-            theme: {"seeds": count, "threshold": threshold}
-            for theme, count, threshold in zip(themes.tolist(), counts, rule.thresholds.tolist(), strict=True)
-        },
-        "held_out": kinds,
-    }
+def _held_out_seeds(corpus: Corpus, groups: Groups, rule: DecisionRule, found: Selection) -> HeldOutSeeds:
+    return HeldOutSeeds(
+        [seed.document.id for seed in corpus.seeds],
+        [text_digest(text) for text in corpus.texts],
+        groups.astype(np.int32),
+        corpus.theme_sets,
+        rule.probabilities(found.held_out["stratified"].scores).astype(np.float32),
+    )
 
 
-def _write_version(
-    folder: Path, seeds: Path, corpus: Corpus, model: ThemeModel, rule: DecisionRule, report: dict[str, Any]
-) -> dict[str, Any]:
+def _write_version(folder: Path, seeds: Path, corpus: Corpus, learned: _Learned) -> dict[str, Any]:
     """Write the files of a version; return its manifest."""
+    model, rule, report = learned.model, learned.rule, learned.report
     arrays = model.compile()
     (folder / SCORER).mkdir()
     arrays.save(folder / SCORER)
-    themes = [
-        {
-            **asdict(card),
-            "seeds": int(corpus.theme_sets[:, column].sum()),
-            "slope": float(rule.slope[column]),
-            "intercept": float(rule.intercept[column]),
-            "threshold": float(rule.thresholds[column]),
-        }
-        for column, card in enumerate(corpus.cards)
-    ]
-    (folder / THEMES).write_text(theme_file(themes, rule.nearness), encoding="utf-8")
+    seeded = corpus.theme_sets.sum(axis=0).tolist()
+    themes = [{**asdict(card), "seeds": count} for card, count in zip(corpus.cards, seeded, strict=True)]
+    save_rule(folder, themes, rule, learned.domain)
     save_boilerplate(folder, corpus.learned)
+    learned.teachers.save(folder)
+    learned.held_out.save(folder)
     _write_pipeline(folder / PIPELINE, model)
     _write_report(folder / "report", report)
     scorer = Scorer(arrays)
@@ -145,7 +155,7 @@ def _write_version(
     return {
         "seeds": _digest_files(seeds, list(seed_files(seeds))),
         "themes": _digest_files(seeds, [seeds / THEMES_FILE]),
-        "settings": {"card_strength": model.card_strength, "c": model.c, "pairs": model.pairs},
+        "settings": report["recipe"],
         "libraries": {name: installed(name) for name in ("tagger", "numpy", "scipy", "scikit-learn", "joblib")},
         "python": platform.python_version(),
         "scores": {kind: {name: row[name] for name in SUMMARY} for kind, row in report["held_out"].items()},

@@ -337,7 +337,8 @@ def test_another_version_is_not_mixed_in(run: Run, models: Path, tagger: Tagger,
     code, _, said = run("archive", rows, "--out", out, "--models", models, "--model", "v0002")
     assert code == 1
     assert "another run" in said
-    other = Tagger(tagger.version, [{**theme, "threshold": 0.9} for theme in tagger.themes], *[None] * 3)  # type: ignore[arg-type]
+    other = Tagger.load(Registry(models).get("v0001"))
+    other.themes = tuple({**theme, "threshold": 0.9} for theme in tagger.themes)
     with pytest.raises(OutputError, match="another run"):
         tag_archive(documents([rows]), [str(rows)], out, other)
     assert part.read_bytes() == before
@@ -417,8 +418,8 @@ def test_a_file_that_is_no_part_of_a_run_is_not_touched(tagger: Tagger, source: 
     [
         ("out.txt", OptionError, "ends in .jsonl or .csv"),
         ("out", OptionError, "ends in .jsonl or .csv"),
-        ("missing/out.csv", OutputError, "There is no folder .*missing.* Make it"),
-        ("folder.csv", OutputError, "is a folder"),
+        ("missing/out.csv", OutputError, "there is no folder .*missing.* Make it"),
+        ("folder.csv", OutputError, "it is a folder"),
         ("in/out.jsonl", OptionError, "lies in, the input"),
         ("in/rows.jsonl", OptionError, "lies in, the input"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tagger.cleaning import LEAD_CHARACTERS, NUMBER, candidate_terms, content, fold, lead_end, token_spans, tokens
@@ -24,7 +24,8 @@ def test_words(text: str, words: list[str]) -> None:
     assert words == tokens(text).words
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_categories=())))
+@example("İ. Demir met the ministers.")
 def test_spans_stand_where_the_tokens_are(text: str) -> None:
     """Each span of a text holds, lower-cased, the token of the same rank, whatever the characters."""
     assert tokens(text).raw == [text[start:end].lower() for start, end in token_spans(text)]

@@ -24,6 +24,7 @@ from tagger.registry import Registry
 Run = Callable[..., tuple[int, str, str]]
 
 FISH = "Ministers agreed a lower catch quota for herring, and every trawler must report its landings."
+SHOT = "Measles immunisation opens to every child, and nurses trained in April will vaccinate the islands."
 TWO_RELEASES = """\
 Measles Campaign Reaches the Islands
 
@@ -43,9 +44,10 @@ The new timetable brings back the night train.
 """
 
 COMMANDS = [
-    (), ("train",), ("tag",), ("split",), ("archive",), ("serve",), ("seeds",), ("seeds", "add"), ("seeds", "confirm"),
-    ("seeds", "check"), ("models",), ("models", "list"), ("models", "show"), ("models", "promote"),
-    ("models", "rollback"),
+    (), ("train",), ("tag",), ("split",), ("archive",), ("evaluate",), ("serve",), ("seeds",), ("seeds", "add"),
+    ("seeds", "confirm"), ("seeds", "check"), ("seeds", "doubt"), ("seeds", "correct"), ("themes",),
+    ("themes", "doctor"), ("themes", "propose"), ("models",), ("models", "list"), ("models", "show"),
+    ("models", "promote"), ("models", "rollback"),
 ]  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def test_every_command_has_help_with_an_example(run: Run, command: tuple[str, ..
 
 def test_the_list_of_commands_is_whole(run: Run) -> None:
     """Each command that help names is in the list these tests go through."""
-    for group in ((), ("seeds",), ("models",)):
+    for group in ((), ("seeds",), ("themes",), ("models",)):
         named = re.findall(r"^(?:│|  )? ?(\w+)  ", run(*group, "--help")[1], re.MULTILINE)
         assert {command[-1] for command in COMMANDS if command[:-1] == group and command} == set(named)
 
@@ -110,6 +112,7 @@ WRONG_USAGE = [
     ["archive", "x.jsonl"],
     ["archive", "x.jsonl", "--out", "x.txt"],
     ["train", "--merge", "last"],
+    ["train", "--effort", "most"],
     ["seeds", "check", "--merge", "last"],
     ["seeds", "add", "page.txt"],
     ["seeds", "add", "page.txt", "--release", "one", "--themes", "a"],
@@ -149,16 +152,16 @@ def test_commands_load_only_what_they_need(arguments: list[str], forbidden: list
 
 
 def test_a_text_is_tagged(run: Run) -> None:
-    """In a pipe there is one JSON object: id, tags with probability, threshold and decision, version."""
+    """In a pipe there is one JSON object: id, tags with probability, threshold, decision and reason, version."""
     code, out, said = run("tag", FISH)
     (record,) = lines(out)
-    assert (code, said, sorted(record), record["id"], record["version"]) == (
-        0, "", ["id", "tags", "version"], "text", "v0001",
-    )  # fmt: skip
+    assert (code, said, record["id"], record["version"]) == (0, "", "text", "v0001")
+    assert record["caution"] in ("too_short", "out_of_domain")
+    assert sorted(record) == ["caution", "id", "tags", "version"]
     (tag,) = record["tags"]
-    assert sorted(tag) == ["decision", "label", "probability", "theme", "threshold"]
+    assert sorted(tag) == ["decision", "label", "probability", "reason", "theme", "threshold"]
     assert (tag["theme"], tag["label"]) == ("fisheries", "Fisheries")
-    assert tag["decision"] in ("auto", "review")
+    assert (tag["decision"], tag["reason"]) == ("review", record["caution"])
     assert 0 < tag["threshold"] < 1
 
 
@@ -239,6 +242,84 @@ def test_evidence_of_a_release_points_at_its_page(run: Run, page: Path) -> None:
     found = [(record["id"], term, span) for record in records for term, span in places(record)]
     assert {identifier for identifier, _, _ in found} == {"page.txt#1", "page.txt#2"}
     assert [term for _, term, span in found if words(TWO_RELEASES[span["start"] : span["end"]]) != term] == []
+
+
+def test_what_is_asked_for_is_told_of_each_tag(run: Run) -> None:
+    """Sentences, the seeds and the evidence come with each tag where asked for, and only there."""
+    asked = {"--explain": "evidence", "--counterfactual": "counterfactual", "--taught-by": "taught_by"}
+    for option, field in asked.items():
+        (record,) = lines(run("tag", SHOT, option)[1])
+        (tag,) = record["tags"]
+        assert set(tag) & set(asked.values()) == {field}
+        assert ("near_misses" in record) == (option == "--explain")
+    (record,) = lines(run("tag", SHOT, *asked)[1])
+    (tag,) = record["tags"]
+    assert set(asked.values()) <= set(tag)
+    assert tag["counterfactual"]["probability"] < tag["threshold"]
+    assert [place["in"] for place in tag["counterfactual"]["without"]] == ["text"]
+    assert tag["taught_by"][0]["id"].startswith(("vaccines-", "both-"))
+    assert sorted(tag["taught_by"][0]) == ["id", "share", "title"]
+    for miss in record["near_misses"]:
+        assert (miss["decision"], sorted(miss["why_not"])) == ("none", ["against", "for", "gap", "score"])
+        assert miss["why_not"]["gap"] > 0
+
+
+def sentences(record: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Yield the theme of each tag with each place of a sentence, and whether the theme would be lost without it."""
+    for tag in record["tags"]:
+        evidence = tag["evidence"]
+        shares = sum(sentence["share"] for sentence in evidence["sentences"])
+        assert evidence["bias"] + shares == pytest.approx(evidence["score"], abs=1e-6)
+        for sentence in evidence["sentences"]:
+            yield from ((tag["theme"], place, False) for place in sentence["spans"])
+        yield from ((tag["theme"], place, True) for place in tag["counterfactual"]["without"])
+
+
+def test_sentences_of_a_release_stand_in_its_page(run: Run, page: Path) -> None:
+    """Places of sentences, also of those that decide, are offsets into the page: title and body."""
+    records = lines(run("tag", page, "--explain", "--counterfactual")[1])
+    found = [(record["id"], *sentence) for record in records for sentence in sentences(record)]
+    texts = {(name, TWO_RELEASES[place["start"] : place["end"]]) for name, _, place, _ in found}
+    assert texts == {
+        ("page.txt#1", "Measles Campaign Reaches the Islands"),
+        ("page.txt#1", "The first dose of vaccine is given at a clinic on each island."),
+        ("page.txt#2", "The Night Train Returns"),
+        ("page.txt#2", "The new timetable brings back the night train."),
+    }
+    assert {place["in"] for _, _, place, _ in found} == {"text"}
+    assert {name for name, _, _, decides in found if decides} <= {name for name, _ in texts}
+    assert any(decides for *_, decides in found)
+
+
+def test_sentences_of_a_titled_text_stand_in_both(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places of sentences, also of those that decide, are offsets into the title or the text as they were given."""
+    document = {"title": "\t The herring quota.  Boats ", "text": f"\n {FISH} \n\n The  canteen serves soup."}
+    give(json.dumps(document).encode(), monkeypatch)
+    (record,) = lines(run("tag", "-", "--explain", "--counterfactual")[1])
+    found = list(sentences(record))
+    assert {(place["in"], document[place["in"]][place["start"] : place["end"]]) for _, place, _ in found} == {
+        ("title", "The herring quota."), ("title", "Boats"), ("text", FISH), ("text", "The  canteen serves soup."),
+    }  # fmt: skip
+    decides = {document[place["in"]][place["start"] : place["end"]] for _, place, decides in found if decides}
+    assert FISH in decides
+    assert "The  canteen serves soup." not in decides
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_text_too_long_to_search_stops_no_other(run: Run, as_json: bool) -> None:
+    """Where sentences that decide would take too long to find, the document says so and the others are tagged."""
+    Path("long.txt").write_text(f"{SHOT}\n" * 300, encoding="utf-8")
+    code, out, said = run("tag", SHOT, "long.txt", SHOT, "--counterfactual", "--json" if as_json else "--no-json")
+    message = "long.txt: The text has "
+    assert code == 1
+    assert "Give a shorter text" in (out if as_json else said)
+    if as_json:
+        first, long, last = lines(out)
+        assert first["tags"] == last["tags"] != []
+        assert (long["tags"], long["error"].startswith(message)) == ([], True)
+    else:
+        assert message in said
+        assert out.count("not given without ") == 2
 
 
 # ---- Bad input
@@ -371,14 +452,24 @@ def test_a_person_sees_a_table(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"id": "i", "title": "\x1b[2J[red]", "text": FISH}), encoding="utf-8")
     code, seen = on_terminal("tag", "a.jsonl", "", "--explain")
     assert code == 1
-    assert re.search(r"^theme +label +probability +threshold +decision\s*$", seen, re.MULTILINE)
-    assert re.search(r"^fisheries +Fisheries +[01]\.\d{3} +0\.\d{3} +(auto|review)\s*$", seen, re.MULTILINE)
+    assert "Unlike the seeds: themes are for review." in seen
+    assert re.search(r"^theme +label +probability +threshold +decision +reason\s*$", seen, re.MULTILINE)
+    assert re.search(r"^fisheries +Fisheries +[01]\.\d{3} +0\.\d{3} +review +out of domain\s*$", seen, re.MULTILINE)
     assert re.search(r"^herring +\+\d\.\d{3} ", seen, re.MULTILINE)
-    assert "nearest misses: " in seen
+    assert re.search(r"^not railways: 0\.\d{3} of 0\.\d{3}, its score lacks \d\.\d{3}", seen, re.MULTILINE)
     assert "tagger: The text given is empty" in seen
     assert "�[2J[red]" in seen
     assert "\x1b[2J" not in seen
     assert "{" not in seen
+
+
+def test_a_person_sees_what_decides_and_what_taught() -> None:
+    """On a terminal the deciding sentences stand below the table of themes, and the seeds in a table of their own."""
+    code, seen = on_terminal("tag", SHOT, "--counterfactual", "--taught-by")
+    assert code == 0
+    assert re.search(rf"^vaccines: not given without 0-{len(SHOT)}, where its probability is 0\.\d{{3}}", seen, re.M)
+    assert re.search(r"^vaccines: the seeds its score goes back to", seen, re.MULTILINE)
+    assert re.search(r"^(vaccines|both)-\d .*[+-]\d\.\d{3}\s*$", seen, re.MULTILINE)
 
 
 def test_a_person_sees_progress_and_versions(page: Path) -> None:
@@ -441,6 +532,19 @@ def test_versions_are_trained_promoted_and_rolled_back(run: Run, models: Path, s
     assert (code, "no earlier live version" in said) == (1, True)
     assert lines(run("tag", FISH, "--model", "v0003", *both[:2])[1])[0]["version"] == "v0003"
     assert lines(run("tag", FISH, *both[:2])[1])[0]["version"] == "v0001"
+
+
+def test_training_takes_the_effort_it_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be tried reaches the training; without the option it is little."""
+    told: list[object] = []
+
+    def train(*_: object, effort: str, **__: object) -> None:
+        told.append(effort)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tagger.training.train", train)
+    assert [run("train", *options)[0] for options in ([], ["--effort", "full"], ["--effort", "quick"])] == [130] * 3
+    assert told == ["quick", "full", "quick"]
 
 
 def test_what_is_known_of_a_version_is_shown(run: Run) -> None:

@@ -25,7 +25,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tagger import errors
-from tagger.cleaning import fold
+from tagger.cleaning import fold, tokens
 from tagger.documents import Document, Removal
 from tagger.errors import OptionError, TaggerError
 from tagger.readers import html_to_text
@@ -34,7 +34,7 @@ from tagger.service.app import create_app, run
 from tagger.service.examples import BATCHES, DOCUMENTS, PAGE
 from tagger.service.problems import MEDIA_TYPE, STATUSES
 from tagger.settings import Settings, load_settings
-from tagger.tagging import Tagger
+from tagger.tagging import Tagger, Wanted
 
 MAX_BODY_BYTES = 200_000
 JSON = {"Content-Type": "application/json"}
@@ -77,7 +77,7 @@ def save_another(models: Path, change: Callable[[Path, dict[str, Any]], None]) -
             (folder / name).unlink()
         manifest = json.loads(json.dumps(live.manifest))
         change(folder, manifest)
-        return manifest
+        return dict(manifest)
 
     return Registry(models).save(write).name
 
@@ -122,10 +122,11 @@ def assert_problem(response: Any, status: int) -> dict[str, Any]:
 def test_a_text_is_tagged_as_the_tagger_does(client: TestClient, tagger: Tagger, known_text: str) -> None:
     """The answer to a document is the record that the use case gives, nothing more or less."""
     metadata = {"none": None, "list": [1, 2.5, {"deep": []}], "large": 10**400, "text": "é\u0000"}
-    body = {"text": known_text, "id": "a#é", "title": "News", "metadata": metadata, "explain": True, "include": "all"}
+    options = {"explain": True, "counterfactual": True, "taught_by": True, "include": "all"}
+    body = {"text": known_text, "id": "a#é", "title": "News", "metadata": metadata, **options}
     response = client.post("/v1/tags", json=body)
     assert response.status_code == 200
-    expected = tagger.tag(Document("a#é", known_text, "News", metadata), explain=True, every_theme=True).as_record()
+    expected = tagger.tag(Document("a#é", known_text, "News", metadata), Wanted(*[True] * 4)).as_record()
     assert response.json() == json.loads(json.dumps(expected))
     assert response.json()["tags"]
 
@@ -135,7 +136,7 @@ def test_what_was_not_asked_for_is_not_there(client: TestClient, known_text: str
     answer = client.post("/v1/tags", json={"text": known_text}).json()
     assert set(answer) == {"id", "version", "tags"}
     assert {frozenset(tag) for tag in answer["tags"]} == {
-        frozenset({"theme", "label", "probability", "threshold", "decision"})
+        frozenset({"theme", "label", "probability", "threshold", "decision", "reason"})
     }
 
 
@@ -147,8 +148,50 @@ def test_evidence_stands_where_it_says(client: TestClient, known_text: str) -> N
     assert spans
     for term, span in spans:
         assert span["in"] == "text"
-        there = text[span["start"] : span["end"]].lower()
-        assert term in (there, fold(there))
+        there = tokens(text[span["start"] : span["end"]])
+        assert term in (" ".join(there.raw), " ".join(there.words))
+
+
+PLACED = [{"split": "off", "title": " \t The measles clinic. Islands "}, {"split": "off"}, {"split": "auto"}]
+
+
+@pytest.mark.parametrize("how", PLACED, ids=["titled", "bare", "page"])
+def test_sentences_stand_where_they_say(client: TestClient, how: dict[str, str]) -> None:
+    """Sentences of the evidence, and those a theme would be lost without, are pieces of the title and the text sent."""
+    text = "Measles Doses Arrive\n\n3 December 2019\n\nImmunisation opens to every child. Nurses vaccinate the islands."
+    body: dict[str, Any] = {"text": text, **how, "explain": True, "counterfactual": True}
+    answer = client.post("/v1/tags", json=body).json()
+    (scored,) = answer.get("releases", [answer])
+    tag = next(tag for tag in scored["tags"] if tag["theme"] == "vaccines")
+    places = [place for sentence in tag["evidence"]["sentences"] for place in sentence["spans"]]
+    found = [(place["in"], body[place["in"]][place["start"] : place["end"]]) for place in places]
+    header = [("text", "3 December 2019")] if how["split"] == "off" else []
+    assert found == [
+        *([("title", "The measles clinic."), ("title", "Islands")] if "title" in how else []),
+        ("text", "Measles Doses Arrive"), *header,
+        ("text", "Immunisation opens to every child."), ("text", "Nurses vaccinate the islands."),
+    ]  # fmt: skip
+    assert tag["counterfactual"]["without"]
+    assert [place for place in tag["counterfactual"]["without"] if place not in places] == []
+
+
+def test_a_text_too_long_to_search_is_refused(client: TestClient) -> None:
+    """Sentences that decide are not searched in a text that is too long for it; in a batch the others are answered."""
+    body = {"text": f"{TEXT} " * 401, "counterfactual": True}
+    assert "Give a shorter text" in assert_problem(client.post("/v1/tags", json=body), 422)["detail"]
+    batch = {"documents": [{"text": TEXT}, {"text": body["text"]}], "counterfactual": True}
+    first, second = client.post("/v1/tags/batch", json=batch).json()["results"]
+    assert "tags" in first
+    assert "Give a shorter text" in second["error"]["detail"]
+    assert client.post("/v1/tags", json={**body, "counterfactual": False}).status_code == 200
+
+
+def test_the_caution_of_a_document_comes_with_its_tags(client: TestClient) -> None:
+    """A text unlike the seeds says so; that is the reason why each of its themes is for review."""
+    answer = client.post("/v1/tags", json={"text": f"{TEXT} Quaxi morlo tiburn felas.", "include": "all"}).json()
+    assert answer["caution"] in ("out_of_domain", "language")
+    assert {(tag["decision"], tag["reason"]) for tag in answer["tags"]} == {("review", answer["caution"])}
+    assert {score["decision"] for score in answer["scores"]} == {"review", "none"}
 
 
 def test_html_is_read_as_text(client: TestClient, known_text: str) -> None:
@@ -218,6 +261,18 @@ def test_the_themes_are_those_of_the_live_version(client: TestClient, tagger: Ta
     expected = [(theme["id"], theme["label"], theme["threshold"], theme["alt_labels"]) for theme in tagger.themes]
     found = [(theme["id"], theme["label"], theme["threshold"], theme["altLabels"]) for theme in answer["themes"]]
     assert found == expected
+
+
+def test_promises_are_told_with_the_themes(promised_models: Path) -> None:
+    """Each theme has the precision promised of it and where it is given without a look, or that it never is."""
+    with TestClient(create_app(promised_models)) as client:
+        themes = {theme["id"]: theme for theme in client.get("/v1/themes").json()["themes"]}
+    assert {name: theme["precision"] for name, theme in themes.items()} == {
+        "fisheries": 0.7, "railways": 0.95, "vaccines": 0.7, "lighthouses": 0.7,
+    }  # fmt: skip
+    assert themes["railways"]["auto_threshold"] is None
+    assert themes["lighthouses"]["auto_threshold"] is None
+    assert themes["vaccines"]["auto_threshold"] >= themes["vaccines"]["threshold"]
 
 
 def test_the_versions_and_the_live_one(own_models: Path) -> None:
@@ -410,7 +465,7 @@ def test_every_error_has_a_status(client: TestClient, monkeypatch: pytest.Monkey
     """Whatever tagger raises becomes a problem that carries its message."""
 
     def fail(*_arguments: Any, **_options: Any) -> None:
-        raise kind(["It was wrong."]) if kind is errors.SeedsError else kind("It was wrong.")  # type: ignore[arg-type]
+        raise kind(["It was wrong."]) if kind is errors.SeedsError else kind("It was wrong.")
 
     monkeypatch.setattr(Tagger, "tag", fail)
     status = next(STATUSES[ancestor] for ancestor in kind.__mro__ if ancestor in STATUSES)
@@ -518,6 +573,13 @@ def post(
         connection.close()
 
 
+def answers(port: int) -> bool:
+    """Tell whether a document is tagged on a port; it is not where nobody listens."""
+    with contextlib.suppress(ConnectionRefusedError):
+        return post(port, "/v1/tags", _document())[0].status == 200
+    return False
+
+
 def test_a_real_server_answers_and_refuses(port: int) -> None:
     """Over a socket too a document is tagged, and refusals are problems."""
     response, answer = post(port, "/v1/tags", _document(id="é"))
@@ -608,7 +670,7 @@ def test_the_program_serves_with_several_workers_and_stops_when_told(own_models:
                 break
         found = re.search(r"http://127\.0\.0\.1:(\d+)", "".join(seen))
         assert found, seen
-        assert post(int(found[1]), "/v1/tags", _document())[0].status == 200
+        until(lambda: answers(int(found[1])))  # a worker says that it has started just before it listens
         assert sum("Serving v" in line for line in seen) == 2
     finally:
         process.send_signal(signal.SIGTERM)
@@ -628,7 +690,7 @@ def test_an_address_in_use_is_told(own_models: Path) -> None:
 
 def test_a_title_given_with_a_page_is_that_of_its_untitled_release(client: TestClient) -> None:
     """A title beside a page with one release and no title is read with it, and evidence in it says so."""
-    body = {"title": "Herring quota", "text": f"{TEXT}\n", "split": "auto", "explain": True}
+    body: dict[str, Any] = {"title": "Herring quota", "text": f"{TEXT}\n", "split": "auto", "explain": True}
     (release,) = client.post("/v1/tags", json=body).json()["releases"]
     assert release["title"] == "Herring quota"
     spans = [

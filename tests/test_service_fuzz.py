@@ -76,6 +76,8 @@ documents = st.fixed_dictionaries(
         "split": st.sampled_from(["off", "auto", "on"]),
         "format": st.sampled_from(["text", "html", ""]),
         "explain": st.booleans() | json_values,
+        "counterfactual": st.booleans() | json_values,
+        "taught_by": st.booleans(),
         "include": st.sampled_from(["tags", "all", None]),
         "more": json_values,
     },

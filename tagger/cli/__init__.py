@@ -16,8 +16,10 @@ COMMANDS = {
     "tag": ("tagger.cli.commands:tag", "Tag a text, files, or standard input."),
     "split": ("tagger.cli.commands:split", "Cut raw pages into their releases."),
     "archive": ("tagger.cli.commands:archive", "Tag an archive of any size; a stopped run goes on."),
+    "evaluate": ("tagger.cli.evaluate:evaluate", "Measure a version on documents whose themes are known."),
     "serve": ("tagger.cli.commands:serve", "Serve the live model over HTTP."),
     "seeds": ("tagger.cli.seeds:app", "Add, confirm and check labelled documents."),
+    "themes": ("tagger.cli.themes:app", "Look after the themes: what is wrong with them, and what to do."),
     "models": ("tagger.cli.models:app", "List, show, promote and roll back versions."),
 }
 """The subcommands: where each stands, and what it is for."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tagger.documents import Document, Unreadable
     from tagger.releases import Cut
-    from tagger.tagging import Tagged, Tagger
+    from tagger.tagging import Tagged, Tagger, Wanted
 
 _FILE_ENDING = re.compile(r"\.[A-Za-z]{2,5}\Z")
 """One word with such an ending is the name of a file, be there one or not."""
@@ -28,6 +28,7 @@ def train(
     models: Models = Path("models"),
     promote: bool = True,
     merge: Merge = "refuse",
+    effort: Literal["quick", "full"] = "quick",
 ) -> int:
     """Train a new version on the seeds; it goes live at once.
 
@@ -37,9 +38,11 @@ def train(
     ----------
     promote
         Make the new version the live one.
+    effort
+        How many recipes may be tried on held-out seeds: "full" also tries costs of errors and pairs of words.
     """
     from tagger.cli.output import ProgressLine, duration, say
-    from tagger.evaluation import report_table
+    from tagger.reporting import report_table
     from tagger.training import train as run
 
     with ProgressLine() as line:
@@ -47,7 +50,7 @@ def train(
         def progress(phase: str, done: float) -> None:
             line.show(f"{phase} {done:.0%}" if done else phase, always=not done)
 
-        trained = run(seeds, models, promote=promote, merge=merge, progress=progress)
+        trained = run(seeds, models, promote=promote, merge=merge, effort=effort, progress=progress)
     sys.stdout.write(report_table(trained.report))
     if trained.report["unreviewed"]:
         say(f"{trained.report['unreviewed']} suggested seeds were left out; confirm them: tagger seeds confirm FILE")
@@ -98,6 +101,8 @@ def split(
 def tag(
     *texts: Input,
     explain: bool = False,
+    counterfactual: bool = False,
+    taught_by: bool = False,
     include: Literal["tags", "all"] = "tags",
     split: bool | None = None,
     json: Json = None,
@@ -113,7 +118,11 @@ def tag(
     Parameters
     ----------
     explain
-        The exact share of each term in each score, and the nearest misses.
+        The exact share of each term and sentence in each score, and why the nearest misses were missed.
+    counterfactual
+        The sentences without which each theme would not be given.
+    taught_by
+        The seeds that each theme's score goes back to.
     include
         "all" adds the probability of every theme.
     split
@@ -122,11 +131,13 @@ def tag(
     from tagger.cli import output
     from tagger.cli.views import show_tagged
     from tagger.documents import Unreadable
+    from tagger.tagging import Wanted
 
     check_inputs(texts, 'tagger tag "Ministers met."')
     tagger = load_tagger(models, model)
     failed = 0
-    for result in _results(tagger, texts, split, explain=explain, every_theme=include == "all"):
+    wanted = Wanted(explain, counterfactual, taught_by, every_theme=include == "all")
+    for result in _results(tagger, texts, split, wanted):
         if isinstance(result, Unreadable):
             failed += 1
             record = {"id": result.id, "tags": [], "version": tagger.version, "error": result.message}
@@ -203,23 +214,26 @@ def serve(
     return 0
 
 
-def _results(
-    tagger: Tagger, texts: Sequence[str], split: bool | None, **options: bool
-) -> Iterator[Tagged | Unreadable]:
+def _results(tagger: Tagger, texts: Sequence[str], split: bool | None, wanted: Wanted) -> Iterator[Tagged | Unreadable]:
     """Yield the tags of each document, or of each of its releases, or why there are none."""
     from tagger.documents import Unreadable
 
     for number, text in enumerate(texts, 1):
         for item in _documents(text, "text" if len(texts) == 1 else f"text-{number}"):
-            if isinstance(item, Unreadable):
-                yield item
-            elif not (item.raw_page if split is None else split):
-                yield tagger.tag(item, **options)
-            else:
-                found = list(tagger.tag_page(item, **options))
-                yield from found
-                if not found:
-                    yield Unreadable(item.id, f"{item.id} holds site furniture only, no release.")
+            yield from [item] if isinstance(item, Unreadable) else _tagged(tagger, item, split, wanted)
+
+
+def _tagged(tagger: Tagger, document: Document, split: bool | None, wanted: Wanted) -> Sequence[Tagged | Unreadable]:
+    from tagger.documents import Unreadable
+    from tagger.errors import InputError
+
+    try:
+        if not (document.raw_page if split is None else split):
+            return [tagger.tag(document, wanted)]
+        found = list(tagger.tag_page(document, wanted))
+    except InputError as error:
+        return [Unreadable(document.id, f"{document.id}: {error}")]
+    return found or [Unreadable(document.id, f"{document.id} holds site furniture only, no release.")]
 
 
 def _documents(text: str, identifier: str) -> Iterator[Document | Unreadable]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tagger.cli.output import write, write_table
 
 if TYPE_CHECKING:
+    from tagger.decisions import Caution
     from tagger.documents import Document
     from tagger.releases import Cut
     from tagger.tagging import Place, Tag, Tagged
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 SHOWN_TERMS = 8
 """Terms of evidence shown per tag; a pipe gets them all."""
 
+SHOWN_SENTENCES = 3
+SHOWN_AGAINST = 3
 SHOWN_PLACES = 6
 """Places shown per term."""
 
@@ -33,22 +36,37 @@ def show_cut(page: Document, found: Cut) -> None:
 
 
 def show_tagged(tagged: Tagged) -> None:
-    """Print the tags of a document, with their evidence and the nearest misses where these are known."""
+    """Print the tags of a document, with whatever else was wanted of them."""
     write(f"{tagged.id}{f': {tagged.title}' if tagged.title else ''}  [{tagged.version}]", style="bold")
+    if tagged.caution:
+        write(_CAUTIONS[tagged.caution])
     rows = [
-        (tag.theme, tag.label, f"{tag.probability:.3f}", f"{tag.threshold:.3f}", tag.decision or "")
+        (tag.theme, tag.label, f"{tag.probability:.3f}", f"{tag.threshold:.3f}", tag.decision, _words(tag.reason))
         for tag in (tagged.scores or tagged.tags)
     ]
     if rows:
-        write_table(("theme", "label", "probability", "threshold", "decision"), rows, ("probability", "threshold"))
+        head = ("theme", "label", "probability", "threshold", "decision", "reason")
+        write_table(head, rows, ("probability", "threshold"))
     else:
         write("no theme")
     for tag in tagged.tags:
         _show_evidence(tag)
-    if tagged.near_misses:
-        misses = ", ".join(f"{tag.theme} {tag.probability:.3f} of {tag.threshold:.3f}" for tag in tagged.near_misses)
-        write(f"\nnearest misses: {misses}")
+        _show_counterfactual(tag)
+        _show_teachers(tag)
+    for tag in tagged.near_misses:
+        _show_miss(tag)
     write("")
+
+
+_CAUTIONS: dict[Caution, str] = {
+    "too_short": "Too short to be sure: themes are for review.",
+    "out_of_domain": "Unlike the seeds: themes are for review.",
+    "language": "Not in the language of the seeds: themes are for review.",
+}
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ")
 
 
 def _show_evidence(tag: Tag) -> None:
@@ -59,9 +77,33 @@ def _show_evidence(tag: Tag) -> None:
     write(f"\n{tag.theme}: score {evidence.score:+.3f} = {parts}")
     rows = [
         (term.term, f"{term.share:+.3f}", f"{term.card:+.3f}", f"{term.learned:+.3f}", _places(places))
-        for term, places in list(zip(evidence.terms, tag.places, strict=True))[:SHOWN_TERMS]
+        for term, places in list(zip(evidence.terms, tag.term_places, strict=True))[:SHOWN_TERMS]
     ]
     write_table(("term", "share", "card", "learned", "where"), rows, ("share", "card", "learned"))
+    shares = zip(evidence.sentences, tag.sentence_places, strict=True)
+    strongest = sorted(shares, key=lambda pair: -pair[0].share)[:SHOWN_SENTENCES]
+    write_table(("sentence", "share"), [(_places(at), f"{part.share:+.3f}") for part, at in strongest], ("share",))
+
+
+def _show_counterfactual(tag: Tag) -> None:
+    if tag.without:
+        where = _places(tag.without.sentences)
+        write(f"\n{tag.theme}: not given without {where}, where its probability is {tag.without.probability:.3f}")
+
+
+def _show_teachers(tag: Tag) -> None:
+    if tag.taught_by is not None:
+        rows = [(seed.id, seed.title or "", f"{seed.share:+.3f}") for seed in tag.taught_by]
+        write(f"\n{tag.theme}: the seeds its score goes back to")
+        write_table(("seed", "title", "share"), rows, ("share",))
+
+
+def _show_miss(tag: Tag) -> None:
+    if tag.why_not:
+        against = tag.why_not.against[:SHOWN_AGAINST]
+        terms = ", ".join(f"{term.term} {term.share:+.3f}" for term in against)
+        lacks = f"{tag.probability:.3f} of {tag.threshold:.3f}, its score lacks {tag.why_not.gap:.3f}"
+        write(f"\nnot {tag.theme}: {lacks}{f'; held down by {terms}' if terms else ''}")
 
 
 def _places(places: Sequence[Place]) -> str:

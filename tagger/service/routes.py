@@ -37,7 +37,7 @@ from tagger.service.schemas import (
     TagRequest,
     Themes,
 )
-from tagger.tagging import Tagger
+from tagger.tagging import Tagger, Wanted
 from tagger.themes import Match
 
 router = APIRouter(route_class=JsonRoute)
@@ -168,13 +168,13 @@ def _tagged(tagger: Tagger, given: GivenDocument, options: Options, position: in
 
 
 def _tagged_text(tagger: Tagger, document: Document, options: Options) -> TaggedText:
-    return TaggedText(**tagger.tag(document, **_asked(options)).as_record())
+    return TaggedText(**tagger.tag(document, _asked(options)).as_record())
 
 
 def _tagged_page(tagger: Tagger, document: Document, options: Options) -> TaggedPage:
     found = tagger.cut(document.text)
     releases, removed = [], list(found.removed)
-    for tagged in tagger.tag_cut(document, found, **_asked(options)):
+    for tagged in tagger.tag_cut(document, found, _asked(options)):
         assert tagged.release
         releases.append(TaggedRelease(**tagged.as_record(), text=tagged.release.text))
         removed += tagged.release.removed
@@ -195,8 +195,8 @@ _SPLITS: dict[str, Callable[[Tagger, Document, Options], TaggedText | TaggedPage
 }
 
 
-def _asked(options: Options) -> dict[str, bool]:
-    return {"explain": options.explain, "every_theme": options.include == "all"}
+def _asked(options: Options) -> Wanted:
+    return Wanted(options.explain, options.counterfactual, options.taught_by, every_theme=options.include == "all")
 
 
 def _model_version(registry: Registry, name: str, live: str | None) -> ModelVersion:

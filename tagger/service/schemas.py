@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from tagger.decisions import Decision
+from tagger.decisions import Caution, Decision, Reason
 from tagger.documents import DatePrecision
 
 MAX_DOCUMENTS = 10_000
@@ -35,6 +35,8 @@ class Options(Given):
     split: Literal["off", "auto"] = Field("off", description="`auto` cuts a page into the releases it holds.")
     format: Literal["text", "html"] = Field("text", description="`html` is turned into text, which comes back.")
     explain: bool = Field(False, description="Give the evidence of each tag and the themes that came nearest.")
+    counterfactual: bool = Field(False, description="Give the sentences without which each theme would not be given.")
+    taught_by: bool = Field(False, description="Give the seeds that the score of each tag goes back to.")
     include: Literal["tags", "all"] = Field("tags", description="`all` gives the score of every theme too.")
 
 
@@ -75,31 +77,78 @@ class Term(BaseModel):
     spans: list[Span]
 
 
+class Sentence(BaseModel):
+    """What the terms of a sentence add to a theme's score."""
+
+    share: float
+    spans: list[Span]
+
+
 class TagEvidence(BaseModel):
-    """A score taken apart: score = bias + the shares of all terms, the largest first."""
+    """A score taken apart: score = bias + the shares of all terms, the largest first, or of all sentences, in order."""
 
     score: float
     bias: float
     card: float
     learned: float
     terms: list[Term]
+    sentences: list[Sentence]
+
+
+class BareTerm(BaseModel):
+    """What a term adds to a theme's score."""
+
+    term: str
+    share: float
+
+
+class WhyNot(BaseModel):
+    """Why a theme was not given: the score it lacks, and the terms that spoke for it and held it down."""
+
+    score: float
+    gap: float
+    spoke_for: list[BareTerm] = Field(alias="for")
+    against: list[BareTerm]
+
+
+class Counterfactual(BaseModel):
+    """Sentences without which a theme would not be given, none in vain, and its probability without them."""
+
+    without: list[Span]
+    probability: float
+
+
+class TaughtBy(BaseModel):
+    """A seed, and what it adds to a theme's score through the weights it shaped."""
+
+    id: str
+    title: str | None
+    share: float
 
 
 class ThemeScore(BaseModel):
-    """How near a theme is; `decision` where it was given."""
+    """How near a theme is, what was decided, and why."""
 
     theme: str
     label: str
     probability: float
     threshold: float
-    decision: Decision | None = None
+    decision: Decision
+    reason: Reason
+
+
+class NearMiss(ThemeScore):
+    """A theme that came near."""
+
+    why_not: WhyNot
 
 
 class GivenTag(ThemeScore):
     """A theme that was given: `auto`, or for a person to `review`."""
 
-    decision: Decision
     evidence: TagEvidence | None = None
+    counterfactual: Counterfactual | None = None
+    taught_by: list[TaughtBy] | None = None
 
 
 class Scored(BaseModel):
@@ -107,7 +156,8 @@ class Scored(BaseModel):
 
     id: str
     tags: list[GivenTag]
-    near_misses: list[ThemeScore] | None = None
+    caution: Caution | None = Field(None, description="Why no theme is given without a look, if that is so.")
+    near_misses: list[NearMiss] | None = None
     scores: list[ThemeScore] | None = None
 
 
@@ -183,7 +233,7 @@ class Match(BaseModel):
 
 
 class Theme(BaseModel):
-    """A theme's card, its number of seeds, and the probability it is given from."""
+    """A theme's card, its number of seeds, and the probabilities it is given from."""
 
     id: str
     label: str
@@ -195,8 +245,10 @@ class Theme(BaseModel):
     include: list[str]
     exclude: list[str]
     matches: list[Match]
+    precision: float | None = Field(description="What share of the tags given without a look is promised to be right.")
     seeds: int
-    threshold: float
+    threshold: float = Field(description="The probability it is given from.")
+    auto_threshold: float | None = Field(description="The probability it is given from without a look, if ever.")
 
 
 class Themes(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from tagger.documents import Document, Unreadable
 from tagger.errors import SeedsError
 from tagger.readers import read_path
 from tagger.releases import Boilerplate, clean, learn
-from tagger.themes import ThemeCard, load_cards
+from tagger.themes import ThemeCard, did_you_mean, load_cards
 
 THEMES_FILE = "themes.yaml"
 NOT_SEEDS = ("readme.md", "guideline.md")
@@ -109,6 +108,20 @@ def is_reviewed(document: Document) -> bool:
     return str(document.metadata.get("reviewed", "")).strip().lower() not in ("false", "no", "0")
 
 
+def stated_themes(document: Document) -> Any:
+    """Return the themes a seed states: a list, or in a table a text with `;` between, or the word for no theme."""
+    stated = document.metadata.get("themes")
+    if not isinstance(stated, str):
+        return stated
+    themes = [theme.strip() for theme in stated.split(";") if theme.strip()]
+    return [] if themes == [NO_THEME] else themes or None
+
+
+def text_key(document: Document) -> str:
+    """Return what seeds of the same text share: what the model reads, whatever its spaces."""
+    return " ".join(content(document.title, document.text).split())
+
+
 def _cards(folder: Path, problems: list[str]) -> tuple[ThemeCard, ...]:
     try:
         return load_cards(folder / THEMES_FILE)
@@ -130,7 +143,7 @@ def _read_seeds(folder: Path, cards: Sequence[ThemeCard], problems: list[str]) -
         else:
             found = [*_used_before(document, first), *_theme_problems(document, known)]
             if not found:
-                seeds.append(Seed(document, tuple(dict.fromkeys(_stated(document)))))
+                seeds.append(Seed(document, tuple(dict.fromkeys(stated_themes(document)))))
             problems += found
     if not seeds and not problems:
         problems.append(
@@ -146,18 +159,9 @@ def _used_before(document: Document, first: dict[str, str]) -> Iterator[str]:
     first.setdefault(document.id, document.where)
 
 
-def _stated(document: Document) -> Any:
-    """Return the themes a seed states: a list, or in a table a text with `;` between, or the word for no theme."""
-    stated = document.metadata.get("themes")
-    if not isinstance(stated, str):
-        return stated
-    themes = [theme.strip() for theme in stated.split(";") if theme.strip()]
-    return [] if themes == [NO_THEME] else themes or None
-
-
 def _theme_problems(document: Document, known: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with the themes a seed states; where no theme is known, none is unknown."""
-    stated = _stated(document)
+    stated = stated_themes(document)
     seed = f"{document.where}: the seed {document.id!r} has"
     if not isinstance(stated, list) or not all(isinstance(theme, str) for theme in stated):
         yield (
@@ -167,9 +171,8 @@ def _theme_problems(document: Document, known: Sequence[str]) -> Iterator[str]:
         return
     for theme in stated:
         if known and theme not in known:
-            near = get_close_matches(theme, known, 1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            hint = hint if "," not in theme else "Write several as [trade, sanctions], in a table as trade;sanctions. "
+            several = "Write several as [trade, sanctions], in a table as trade;sanctions. "
+            hint = several if "," in theme else did_you_mean(theme, known)
             yield f"{seed} the unknown theme {theme!r}. {hint}Correct it or add a card to {THEMES_FILE}."
 
 
@@ -177,7 +180,7 @@ def _merge_same_texts(seeds: list[Seed], merge: Merge, problems: list[str]) -> l
     """Make one seed of those with the same text and themes; of those with other themes as `merge` says."""
     kept: dict[str, Seed] = {}
     for seed in seeds:
-        key = " ".join(content(seed.document.title, seed.document.text).split())
+        key = text_key(seed.document)
         before = kept.setdefault(key, seed)
         if merge == "union":
             kept[key] = replace(before, themes=tuple(dict.fromkeys([*before.themes, *seed.themes])))

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -22,13 +20,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tagger.errors import DamagedVersion, ModelError, NoLiveVersion, OutputError, UnknownVersion
+from tagger.files import locked, replace_file, sync
 
 Action = Literal["promote", "rollback"]
 
 MANIFEST = "manifest.json"
 CREATED = "created.json"
 LIVE = "live"
-LOCK = ".lock"
 _VERSION = re.compile(r"v\d{4,}")
 _DRAFT_PREFIX = ".draft-"
 
@@ -116,13 +114,10 @@ class Registry:
         version = self.get(name)
         version.check()
         entry = {"version": name, "action": action, "at": _now()}
-        try:
-            with _lock(self.folder):
-                if self.live_name() == name:
-                    return version
-                _replace(self.folder / LIVE, _json({"version": name, "history": [*self.history(), entry]}))
-        except OSError as error:
-            raise OutputError(f"Cannot write {self.folder / LIVE}: {error.strerror or error}.") from error
+        with locked(self.folder):
+            if self.live_name() != name:
+                pointer = {"version": name, "history": [*self.history(), entry]}
+                replace_file(self.folder / LIVE, _json(pointer).encode())
         return version
 
     def before(self) -> Version:
@@ -152,7 +147,7 @@ class Registry:
                 _write_manifest(draft, {**manifest, "files": files})
                 (draft / CREATED).write_text(_json({"at": _now(), **(created or {})}), encoding="utf-8")
                 for path in [*_files(draft), *_folders(draft)]:
-                    _sync(path)
+                    sync(path)
                 return self.get(self._publish(draft))
         except OSError as error:
             raise OutputError(f"Cannot save a version in {self.folder}: {error.strerror or error}.") from error
@@ -177,7 +172,7 @@ class Registry:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     continue
                 raise
-            _sync(self.folder)
+            sync(self.folder)
             return target.name
 
 
@@ -240,46 +235,12 @@ def _damaged(name: str, what: str) -> DamagedVersion:
     return DamagedVersion(f"Version {name} is damaged: {what}. Promote another version or train again.")
 
 
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time extend the history."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=_DRAFT_PREFIX, dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _folders(folder: Path) -> list[Path]:
     return [*(path for path in folder.rglob("*") if path.is_dir()), folder]
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _digest(path: Path) -> str:

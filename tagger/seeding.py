@@ -1,24 +1,25 @@
-"""From pages to seeds: releases cut from a page are written as labelled documents, and confirmed by people."""
+"""From pages to seeds: releases cut from a page become labelled documents, which people confirm and correct."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from difflib import get_close_matches
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tagger.corpus import THEMES_FILE, read_seeds
+from tagger.checked import CHECKED_FILE, checked_file
+from tagger.corpus import THEMES_FILE, is_reviewed, read_seeds, seed_files, stated_themes, text_key
 from tagger.documents import Document, Release, Unreadable
 from tagger.errors import InputError, OutputError
+from tagger.files import locked, replace_file, replace_files
 from tagger.readers import DEFAULT_LIMIT, read_path
 from tagger.readers.jsonl import json_object
 from tagger.releases import Cut, cut
-from tagger.themes import load_cards
+from tagger.rewriting import check_rewritten, with_themes
+from tagger.themes import did_you_mean, load_cards
 
 ADDED = "added"
 """The folder below the seeds that added pages go to, one file of JSON lines each."""
@@ -33,6 +34,15 @@ class Added:
 
     path: Path
     records: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A seed's themes before and after, and where it stands; the copies of its text in `where` were corrected too."""
+
+    where: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
 
 
 def add_pages(
@@ -52,8 +62,9 @@ def add_pages(
     if not callable(themes):
         check_themes(seeds, themes)
     added = [_added(seeds, page, themes, release, cut_page(page.text)) for page in pages]
-    _check_new(seeds, added)
-    _write([(one.path, one.records) for one in added])
+    with locked(seeds):
+        _check_new(seeds, added)
+        replace_files({one.path: _json_lines(one.records) for one in added})
     return added
 
 
@@ -63,6 +74,100 @@ def confirm(seeds: Path, path: Path, ids: Sequence[str] = (), themes: Sequence[s
     `themes` replaces what was suggested for them. Raises InputError where the file is no JSON lines, has no such
     unreviewed seed, or one has an unknown theme.
     """
+    with locked(seeds):
+        return _confirm(seeds, path, ids, themes)
+
+
+def correct(
+    seeds: Path,
+    identifier: str,
+    *,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    themes: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
+) -> Corrected:
+    """Give a seed other themes, in whatever file it stands; every other byte of the file stays.
+
+    `themes` takes the place of what it has, before `add` and `remove`. `keep` records of themes that the seed has
+    them rightly, or rightly has not, so that they are not doubted again. Raises InputError for unknown themes, an id
+    that no seed has or two have, and a file that cannot be changed safely.
+    """
+    check_themes(seeds, [*add, *remove, *(themes or ()), *keep])
+    with locked(seeds):
+        found = _with_text_of(seeds, identifier)
+        before = list(stated_themes(found[0].document))
+        after = [*dict.fromkeys([*(before if themes is None else themes), *add])]
+        after = [theme for theme in after if theme not in remove]
+        _correct(found, after)
+        if keep:
+            given = set(after) & set(keep)
+            judged = checked_file(seeds, identifier, sorted(given), sorted(set(keep) - given))
+            replace_file(seeds / CHECKED_FILE, judged.encode())
+    return Corrected(tuple(item.document.where for item in found), tuple(before), tuple(after))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    path: Path
+    name: str
+    document: Document
+
+
+def _with_text_of(seeds: Path, identifier: str) -> list[_Found]:
+    """Return the seed of an id, and behind it those with the same text, which must have the same themes."""
+    every = list(_seed_documents(seeds))
+    found = _only(seeds, every, identifier)
+    key = text_key(found.document)
+    copies = [item for item in every if text_key(item.document) == key and is_reviewed(item.document)]
+    alike = [found, *(item for item in copies if item.document.id != identifier)]
+    for item in alike:
+        if not isinstance(stated_themes(item.document), list):
+            raise InputError(
+                f"{item.document.where}: the seed {item.document.id!r} states no themes that could be corrected. "
+                "Write them there: tagger seeds check says how."
+            )
+    return alike
+
+
+def _only(seeds: Path, every: Sequence[_Found], identifier: str) -> _Found:
+    found = [item for item in every if item.document.id == identifier]
+    if not found:
+        near = did_you_mean(identifier, [item.document.id for item in every])
+        raise InputError(
+            f"No seed below {seeds} has the id {identifier!r}. {near}Files that cannot be read: tagger seeds check"
+        )
+    if len(found) > 1:
+        places = " and ".join(item.document.where for item in found)
+        raise InputError(f"The id {identifier!r} stands at {places}. Give one of them another id.")
+    if not is_reviewed(found[0].document):
+        raise InputError(
+            f"The seed {identifier!r} ({found[0].document.where}) is an unreviewed suggestion. "
+            f"Confirm it instead: {shlex.join(['tagger', 'seeds', 'confirm', str(found[0].path), identifier])}"
+        )
+    return found[0]
+
+
+def _seed_documents(seeds: Path) -> Iterator[_Found]:
+    for path in seed_files(seeds):
+        name = path.relative_to(seeds).as_posix()
+        for item in read_path(path, name=name):
+            if isinstance(item, Document):
+                yield _Found(path, name, replace(item, where=f"{seeds}/{item.where}"))
+
+
+def _correct(found: Sequence[_Found], themes: Sequence[str]) -> None:
+    """Write the files in which these seeds stand, where they have other themes."""
+    changes: dict[Path, dict[str, Sequence[str]]] = {}
+    names = {item.path: item.name for item in found}
+    for item in found:
+        if stated_themes(item.document) != themes:
+            changes.setdefault(item.path, {})[item.document.id] = themes
+    contents = {path: with_themes(path, names[path], change) for path, change in changes.items()}
+    replace_files(contents, lambda path, beside: check_rewritten(path, beside, names[path], changes[path]))
+
+
+def _confirm(seeds: Path, path: Path, ids: Sequence[str], themes: Sequence[str] | None) -> int:
     records = _records(path)
     waiting = {str(record.get("id")): record for record in records if record.get("reviewed") is False}
     unknown = [identifier for identifier in ids if identifier not in waiting]
@@ -75,7 +180,7 @@ def confirm(seeds: Path, path: Path, ids: Sequence[str] = (), themes: Sequence[s
         if themes is not None:
             waiting[identifier]["themes"] = list(themes)
         check_themes(seeds, waiting[identifier].get("themes") or ())
-    _write([(path, records)])
+    replace_file(path, _json_lines(records))
     return len(confirmed)
 
 
@@ -84,9 +189,8 @@ def check_themes(seeds: Path, themes: Iterable[str]) -> None:
     known = [card.id for card in load_cards(seeds / THEMES_FILE)]
     for theme in themes:
         if theme not in known:
-            near = get_close_matches(theme, known, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"There is no theme {theme!r}.{hint} Known are: {', '.join(known)}.")
+            hint = did_you_mean(theme, known)
+            raise InputError(f"There is no theme {theme!r}. {hint}Known are: {', '.join(known)}.")
 
 
 def read_page(path: Path, limit: int = DEFAULT_LIMIT) -> Document:
@@ -177,24 +281,5 @@ def _records(path: Path) -> list[dict[str, Any]]:
         ) from error
 
 
-def _write(files: Sequence[tuple[Path, Sequence[dict[str, Any]]]]) -> None:
-    """Write files of JSON lines, all or none: each beside its place first."""
-    path = Path()
-    try:
-        with ExitStack() as cleanup:
-            for path, records in files:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                beside = _beside(path)
-                cleanup.callback(beside.unlink, missing_ok=True)
-                with beside.open("wb") as stream:
-                    stream.writelines(msgspec.json.encode(record) + b"\n" for record in records)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-            for path, _ in files:
-                _beside(path).replace(path)
-    except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+def _json_lines(records: Iterable[dict[str, Any]]) -> bytes:
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)

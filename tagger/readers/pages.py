@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 MAX_DEPTH = 50
 """How deep front matter may nest."""
 
-_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+"""Front matter at the beginning of a page; its fields are the first group."""
 
 
 def read(stream: BinaryIO, name: str, limit: int) -> Iterator[Document | Unreadable]:
     """Yield the one document of a page."""
     try:
         text = decoded(page(stream, limit))
-        front_matter = _FRONT_MATTER.match(text)
+        front_matter = FRONT_MATTER.match(text)
         metadata = _metadata(front_matter[1]) if front_matter else {}
         yield _document(name, text[front_matter.end() :] if front_matter else text, metadata)
     except (OverLimit, ValueError) as error:

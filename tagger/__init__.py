@@ -6,19 +6,27 @@ Imports go downwards only; import-linter checks it (see pyproject.toml).
     service                            HTTP <-> use cases; the only place for fastapi, starlette, uvicorn
     ------------------------------------------------------------------------------ interfaces
     training | archive | seeding       seeds -> new version | archive -> tags, resumable | pages -> seeds
+    assessment                         a version on labelled documents: figures, worst errors
+    doctor | doubts | proposals        themes that look wrong | seeds that do | themes that are missing
     ------------------------------------------------------------------------------ use cases
-    tagging | validation               Tagger: document(s) -> tags | held-out scores, and what is chosen by them
+    page | reporting                   an assessment as a web page | what training found
+    checked | rewriting                what people found right as it is | one seed changed in its file
+    tagging                            Tagger: document(s) -> tags
+    rules | selection                  held-out scores -> decision rule, promises, domain | -> recipe, within a budget
+    validation                         scores of texts by models that did not see them
     registry                           the versions in models/ and which one is live
     ------------------------------------------------------------------------------ the product
     model                              one scikit-learn estimator: fit(texts, theme sets), decision_function(texts)
     ------------------------------------------------------------------------------ the learned thing
-    corpus | folds | classifiers | thresholds | decisions | evidence | evaluation
+    corpus | folds | classifiers | thresholds | promises | calibration | evaluation | plots
+    counterfactuals | domain | heldout | language | teachers
+    decisions | evidence | intervals
     features                           texts -> tf-idf blocks and card scores, as scikit-learn transformers
     scorer                             the compiled form of a fitted model: plain arrays, no pickle
     ------------------------------------------------------------------------------ its parts
     readers                            one module per format, a table READERS; failures are yielded
     releases                           pages -> releases: cut, strip boilerplate, find title, date, office
     ------------------------------------------------------------------------------ input
-    documents | cleaning | themes | settings
+    documents | cleaning | sentences | themes | files | settings
     errors
 """

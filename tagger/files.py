@@ -36,7 +36,6 @@ def replace_files(
     What is written stands beside its place first, under a hidden name with the same ending, where `check(path,
     written)` may still refuse it by raising an error. Raises OutputError where a file cannot be written.
     """
-    path = Path()
     written = {path: _beside(path) for path in contents}
     try:
         with ExitStack() as leftovers:

@@ -47,9 +47,6 @@ def without(text: str, spans: list[tuple[int, int]]) -> str:
     return text
 
 
-ROUNDS = [0.6312611, 1.308329, 1.4815836, 1.2657326, 0.6529872, -0.09687243]
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.floats(-2, 2), min_size=6, max_size=6),
@@ -57,11 +54,18 @@ ROUNDS = [0.6312611, 1.308329, 1.4815836, 1.2657326, 0.6529872, -0.09687243]
     st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3), min_size=1, max_size=7),
     st.floats(0.01, 1.5),
 )
-@example(
-    ROUNDS,
-    [1.13, 3.37, 2.09, 2.39, 2.96, 3.85],
-    [["epsilon", "epsilon", "zeta"], ["beta", "alpha"], ["epsilon"] * 2, ["delta"], ["delta", "beta"]],
-    0.7,
+@example(  # the first sentence that comes back makes another one needless
+    [0.6313, 1.3083, 1.4816, 1.2657, 0.653, -0.0969],
+    [2.9426, 3.2073, 3.4315, 1.068, 2.7543, 3.5544],
+    [
+        ["epsilon", "epsilon", "zeta"],
+        ["beta", "alpha"],
+        ["epsilon", "epsilon"],
+        ["delta"],
+        ["delta", "beta"],
+        ["beta", "zeta", "alpha"],
+    ],
+    0.887427,
 )
 def test_no_sentence_is_named_in_vain(
     weights: list[float], idf: list[float], words: list[list[str]], fall: float

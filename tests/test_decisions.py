@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,6 +77,13 @@ def test_what_is_given_without_a_look_is_sure(
     assert not (auto & opposed).any()
     assert not (caution and auto.any())
     assert ((reasons == REASONS.index("above_threshold")) == auto).all()
+
+
+@given(some_probabilities, arrays(float, 3, elements=st.floats(0.01, 1)))
+def test_no_threshold_undercuts_the_other(probabilities: NDArray[np.float64], auto: NDArray[np.float64]) -> None:
+    """Wherever the threshold for `auto` stands, nothing below the theme's own is given without a look."""
+    decisions, _ = replace(rule(), auto_thresholds=auto).decide(probabilities)
+    assert ((decisions == AUTO) == (probabilities >= np.maximum(rule().thresholds, auto))).all()
 
 
 @given(some_probabilities, some_masks, some_cautions)

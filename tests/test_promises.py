@@ -24,6 +24,10 @@ def lower_end(right: float, n: float) -> float:
 @given(precisions, tags, st.integers(0, 20))
 @example(0.7, [(10, True)] * 20, 10)
 @example(0.7, [(10, True)] * 20 + [(9, False)] * 20, 5)
+@example(0.7, [(10, True)] * 20 + [(9, True)] * 5 + [(8, False)] * 30, 5)
+@example(0.9, [(10, True)] * 24, 5)
+@example(0.9, [(10, True)] * 25, 10)
+@example(0.7, [(10, True)] * 20 + [(9, False)] * 9 + [(8, True)] * 20, 5)
 def test_a_promise_is_kept_from_its_threshold_on_and_not_from_a_lower_one(
     precision: float, drawn: list[tuple[int, bool]], twentieths: int
 ) -> None:

@@ -216,8 +216,11 @@ def _grouped(path: Path) -> Iterator[Split]:
     """Yield a split of a corpus that keeps near-duplicates together; the cards hold the labels' names alone."""
     if not path.is_file():
         return
-    records = [json.loads(line) for line in gzip.open(path, "rt", encoding="utf-8")]
-    themes = {label: _identifier(label) for label in sorted({label for record in records for label in record["labels"]})}
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    themes = {
+        label: _identifier(label) for label in sorted({label for record in records for label in record["labels"]})
+    }
     items = [_item(record, tuple(themes[label] for label in record["labels"])) for record in records]
     groups = group_texts([tokens(item.read) for item in items], [None] * len(items))
     order = np.random.default_rng(0).permutation(groups.max() + 1)

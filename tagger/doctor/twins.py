@@ -108,9 +108,10 @@ def _same_and_within(pairs: _Pairs) -> tuple[NDArray[np.bool_], NDArray[np.bool_
 
 
 def _often_taken(pairs: _Pairs) -> NDArray[np.bool_]:
-    """Return where seeds of the first are often given the second, and far more often than seeds at large."""
+    """Return where seeds of one, mostly the first, are often given the other, far more often than seeds at large."""
     share = pairs.taken / np.maximum(pairs.apart, 1)
-    return (pairs.taken >= LEAST_TAKEN) & (share >= TAKEN) & (share >= LIFT * pairs.wrongly)
+    often = (pairs.taken >= LEAST_TAKEN) & (share >= TAKEN) & (share >= LIFT * pairs.wrongly)
+    return (often | often.T) & (pairs.taken >= pairs.taken.T)
 
 
 def _finding(case: Case, pairs: _Pairs, a: int, b: int, touched: float, tell: Tell) -> Finding:
@@ -126,8 +127,9 @@ def _finding(case: Case, pairs: _Pairs, a: int, b: int, touched: float, tell: Te
         "held_out_jaccard": _jaccard(pairs.tags_both[a, b], pairs.tags[a], pairs.tags[b]),
         "cosine": round(float(pairs.likeness[a, b]), 3),
         "words": shared,
-        "seeds": _seeds_taken(case, a, b),
     }
+    if tell is _taken:
+        evidence["seeds"] = _seeds_taken(case, a, b)
     return Finding(KIND, (first, second), f"{message} {likeness}", remedy, touched, evidence)
 
 

@@ -76,17 +76,16 @@ def propose(
     found = sample(documents, progress)
     releases = list(judged(found.documents, tagger, split, progress))
     archive = _Archive(releases, tagger, companions([release.themes for release in releases]))
-    unfitted = [row for row, release in enumerate(releases) if not release.themes - archive.companions]
     # One BLAS thread: a sum split over threads rounds otherwise than the same sum on one.
     with threadpool_limits(limits=1):
-        proposals = tuple(_proposals(archive, unfitted, most, progress))
+        proposals = tuple(_proposals(archive, most, progress))
     return Survey(
         tagger.version,
         found.read,
         tuple(found.unreadable),
         len(found.documents),
         len(releases),
-        len(unfitted),
+        len(archive.unfitted()),
         tuple(sorted(archive.companions)),
         proposals,
     )
@@ -99,8 +98,13 @@ class _Archive(NamedTuple):
     tagger: Tagger
     companions: frozenset[str]
 
+    def unfitted(self) -> list[int]:
+        """Return the rows of releases that no theme fits."""
+        return [row for row, release in enumerate(self.releases) if not release.themes - self.companions]
 
-def _proposals(archive: _Archive, unfitted: Sequence[int], most: int, progress: Progress) -> Iterator[Proposal]:
+
+def _proposals(archive: _Archive, most: int, progress: Progress) -> Iterator[Proposal]:
+    unfitted = archive.unfitted()
     if len(unfitted) < 2 * LEAST_TEXTS:
         return
     texts = [release.text for release in archive.releases]

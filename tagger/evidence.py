@@ -111,7 +111,7 @@ class Explainer:
         return Evidence(bias + float(total.sum()), bias, tuple(terms), self._by_sentence(shares))
 
     def why_not(self, theme: int, needed: float, most: int) -> WhyNot:
-        """Return why a theme, given by its column, has less than the `needed` score; so many terms of a kind at most."""
+        """Return why a theme, given by its column, lacks the `needed` score; so many terms of a kind at most."""
         shares = self._shares(theme)
         total = self._by_term(shares, of_card=False) + self._by_term(shares, of_card=True)
         order = np.argsort(total, kind="stable")

@@ -32,9 +32,10 @@ LABEL_WEIGHT, LABEL_WORD_WEIGHT, KEYWORD_WEIGHT = 1.0, 0.7, 1.0
 MOST_CARDS = 2
 """A term on more cards than this tells themes apart too little to count."""
 
-FUNCTION_WORDS = frozenset(
-    "a against an and as at before between by for from in into its of on or our over the their through to under "
-    "with without".split()
+FUNCTION_WORDS = frozenset({
+    "a", "against", "an", "and", "as", "at", "before", "between", "by", "for", "from", "in", "into", "its", "of", "on",
+    "or", "our", "over", "the", "their", "through", "to", "under", "with", "without",
+})  # fmt: skip
 )
 
 

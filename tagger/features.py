@@ -36,7 +36,6 @@ FUNCTION_WORDS = frozenset({
     "a", "against", "an", "and", "as", "at", "before", "between", "by", "for", "from", "in", "into", "its", "of", "on",
     "or", "our", "over", "the", "their", "through", "to", "under", "with", "without",
 })  # fmt: skip
-)
 
 
 def read(text: str | Tokens) -> Tokens:

@@ -37,7 +37,7 @@ SYNC_SECONDS = 5.0
 """How much work a power failure may cost."""
 
 CSV_COLUMNS = (
-    "position", "id", "title", "themes", "review", "probabilities", "version",
+    "position", "id", "title", "themes", "review", "probabilities", "caution", "version",
     "start", "end", "date", "office", "kind", "content_hash", "metadata", "error",
 )  # fmt: skip
 

@@ -73,7 +73,8 @@ def read_corpus(folder: Path, merge: Merge = "refuse") -> Corpus:
     texts = [_text_of(seed.document, learned) for seed in seeds]
     problems += _without_text(seeds, texts)
     theme_sets = _theme_sets(seeds, cards)
-    problems += _unlearnable(theme_sets, cards)
+    if not problems:
+        problems += _unlearnable(theme_sets, cards)
     if problems:
         raise SeedsError(problems)
     return Corpus(cards, tuple(seeds), tuple(texts), theme_sets, learned, unreviewed)

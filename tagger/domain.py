@@ -40,10 +40,12 @@ class Domain:
         _, most_unseen, least_likeness = next(
             (limits for limits in reversed(self.limits) if limits.words <= length), self.limits[0]
         )
-        unlike = self.unseen(reading) > most_unseen or self.likeness(reading) < least_likeness
-        if unlike or not len(reading.active.words[0]):
+        if not len(reading.active.words[0]):
             return "out_of_domain"
-        return "too_short" if length < self.least_words else None
+        if length < self.least_words:
+            return "too_short"
+        unlike = self.unseen(reading) > most_unseen or self.likeness(reading) < least_likeness
+        return "out_of_domain" if unlike else None
 
     def as_record(self) -> dict[str, Any]:
         """Return the limits as JSON-able values."""

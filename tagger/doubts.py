@@ -170,7 +170,10 @@ def _judged(corpus: Corpus, tagger: Tagger, held_out: HeldOutSeeds) -> _Judged:
     known_ids = set(held_out.ids)
     changed = sum(corpus.seeds[row].document.id in known_ids for row in np.flatnonzero(found < 0))
     columns = {card.id: column for column, card in enumerate(corpus.cards)}
-    ours = [(theme["id"], column) for column, theme in enumerate(tagger.themes) if theme["id"] in columns]
+    # Of a theme that no seed had, the probabilities come from its card alone; they are no ground for doubts.
+    ours = [
+        (theme["id"], column) for column, theme in enumerate(tagger.themes) if theme["id"] in columns and theme["seeds"]
+    ]
     of_corpus = np.array([columns[theme] for theme, _ in ours], dtype=int)
     of_version = np.array([column for _, column in ours], dtype=int)
     return _Judged(

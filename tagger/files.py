@@ -31,10 +31,11 @@ def replace_file(path: Path, content: bytes) -> None:
 def replace_files(
     contents: Mapping[Path, bytes], check: Callable[[Path, Path], None] = lambda _path, _written: None
 ) -> None:
-    """Write files, all or none, and the folders they need; links are followed, and modes stay.
+    """Write files, each whole, and the folders they need; links are followed, and modes stay.
 
     What is written stands beside its place first, under a hidden name with the same ending, where `check(path,
-    written)` may still refuse it by raising an error. Raises OutputError where a file cannot be written.
+    written)` may still refuse it by raising an error: until all are written and checked, none takes its place. Raises
+    OutputError where a file cannot be written.
     """
     written = {path: _beside(path) for path in contents}
     try:

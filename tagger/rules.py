@@ -92,7 +92,7 @@ def cross_fitted_decisions(
         probabilities = np.zeros((len(labelled.read), len(themes)))
         decisions = np.zeros(probabilities.shape, dtype=np.int8)
         for _, test in part.folds:
-            others = [_Some(other, np.setdiff1d(other.rows, test), chosen) for other in parts]
+            others = [_Some(other, other.apart(test), chosen) for other in parts]
             of_others, _ = _seeded_rule([some for some in others if len(some.rows)], labelled, rule, promised)
             probabilities[test] = of_others.probabilities(part.scores[np.ix_(test, themes)])
             decisions[test] = of_others.decide(probabilities[test], part.opposed[np.ix_(test, themes)])[0]
@@ -112,6 +112,11 @@ class _Some:
     def scores(self) -> Scores:
         return self.part.scores[self.rows][:, self.themes]
 
+    def thresholds(self, theme_sets: ThemeSets, rule: Rule) -> Scores:
+        draws = [scores[:, self.themes] for scores in (self.part.scores, *self.part.more)]
+        some = replace(self.part, scores=draws[0], more=tuple(draws[1:]))
+        return some.thresholds(self.rows, theme_sets[:, self.themes], RULES[rule])
+
     @property
     def opposed(self) -> ThemeSets:
         return self.part.opposed[self.rows][:, self.themes]
@@ -125,7 +130,7 @@ def _seeded_rule(
     truths = [labelled.theme_sets[of_part.rows][:, of_part.themes] for of_part in some]
     opposed = np.concatenate([of_part.opposed for of_part in some])
     slope, intercept = probability_curves(np.concatenate(scores), np.concatenate(truths))
-    limits = np.mean([RULES[rule](s, truth) for s, truth in zip(scores, truths, strict=True)], axis=0)
+    limits = np.mean([of_part.thresholds(labelled.theme_sets, rule) for of_part in some], axis=0)
     found = DecisionRule(slope, intercept, np.ones_like(slope), np.ones_like(slope), 1.0)
     found = replace(found, thresholds=np.maximum(found.probabilities(limits), LEAST_PROBABILITY))
     probabilities = [found.probabilities(of_part) for of_part in scores]

@@ -99,10 +99,10 @@ def correct(
         before = list(stated_themes(found[0].document))
         after = [*dict.fromkeys([*(before if themes is None else themes), *add])]
         after = [theme for theme in after if theme not in remove]
+        given = set(after) & set(keep)
+        judged = checked_file(seeds, identifier, sorted(given), sorted(set(keep) - given)) if keep else None
         _correct(found, after)
-        if keep:
-            given = set(after) & set(keep)
-            judged = checked_file(seeds, identifier, sorted(given), sorted(set(keep) - given))
+        if judged:
             replace_file(seeds / CHECKED_FILE, judged.encode())
     return Corrected(tuple(item.document.where for item in found), tuple(before), tuple(after))
 

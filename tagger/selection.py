@@ -136,7 +136,7 @@ class _Search:
         held_out = dict(zip(self.kinds, every, strict=True))
         curve = self._curve(recipe, held_out["stratified"]) if "learning curve" in self.steps else None
         if "more draws" in self.steps:
-            held_out["stratified"] = self._averaged(recipe, held_out["stratified"])
+            held_out["stratified"] = self._with_more_draws(recipe, held_out["stratified"])
         rule = self._choose_rule(held_out)
         left_out = [step for step in STEPS if step not in self.steps]
         return Selection(recipe, rule, held_out, self.tried, left_out, curve, self.fits)
@@ -166,16 +166,14 @@ class _Search:
         self._note(what, values, scores)
         return scores
 
-    def _note(self, what: str, values: Iterable[Any], scores: Iterable[list[Scores]]) -> None:
-        self.tried += [
-            {
-                "what": what,
-                "value": value,
-                "score": round(_mean(of_value), 6),
-                "standard_error": round(_error(of_value), 6),
-            }
-            for value, of_value in zip(values, scores, strict=True)
-        ]
+    def _note(self, what: str, values: Iterable[Any], scores: Sequence[list[Scores]]) -> None:
+        """Keep what was tried: its score, how far it is behind the best, and the standard error of that distance."""
+        best = max(scores, key=_mean)
+        for value, of_value in zip(values, scores, strict=True):
+            behind = _gains(best, of_value)
+            figures = {"score": _mean(of_value), "behind": _mean(behind), "standard_error": _error(behind)}
+            rounded = {name: round(figure, 6) for name, figure in figures.items()}
+            self.tried.append({"what": what, "value": value, **rounded})
 
     def _hold_out(self, kind: str, folds: Sequence[Fold], recipes: Sequence[Recipe], themes: Themes) -> list[HeldOut]:
         """Return what models of recipes give held-out texts; what was computed for all themes is kept."""
@@ -187,14 +185,10 @@ class _Search:
             return [found[recipe] for recipe in recipes]
         return [self._known[recipe, kind] for recipe in recipes]
 
-    def _averaged(self, recipe: Recipe, first: HeldOut) -> HeldOut:
-        """Return the mean over several draws of the stratified folds."""
-        draws = [first]
-        for folds in self.drawn[1:]:
-            draws += hold_out(self.labelled, folds, [recipe], self.all_themes, self._count)
-        scores = np.mean([part.scores for part in draws], axis=0)
-        opposed = np.sum([part.opposed for part in draws], axis=0, dtype=int) * 2 > len(draws)
-        return HeldOut(first.folds, scores, opposed)
+    def _with_more_draws(self, recipe: Recipe, first: HeldOut) -> HeldOut:
+        """Return the scores of the first draw of the stratified folds with those of the others."""
+        draws = [hold_out(self.labelled, folds, [recipe], self.all_themes, self._count) for folds in self.drawn[1:]]
+        return replace(first, more=tuple(part.scores for (part,) in draws))
 
     def _choose_rule(self, held_out: dict[str, HeldOut]) -> Rule:
         truth = self.labelled.theme_sets
@@ -224,10 +218,11 @@ class _Search:
 
 
 def telling_themes(theme_sets: ThemeSets) -> Themes:
-    """Return the themes that recipes are compared on: all, or an even choice from the frequent to the rare."""
-    if theme_sets.shape[1] <= MOST_THEMES:
-        return np.arange(theme_sets.shape[1])
+    """Return the themes that recipes are compared on: all that have seeds, or some from the frequent to the rare."""
     counts = theme_sets.sum(axis=0)
+    seeded = np.flatnonzero(counts)
+    if len(seeded) <= MOST_THEMES:
+        return seeded
     ranked = np.argsort(-counts, kind="stable")[: max(1, int((counts >= LEAST_EXAMPLES).sum()))]
     return np.sort(ranked[np.linspace(0, len(ranked) - 1, min(MOST_THEMES, len(ranked))).astype(int)])
 
@@ -235,8 +230,8 @@ def telling_themes(theme_sets: ThemeSets) -> Themes:
 def strongest_within_error(scores: Sequence[list[Scores]]) -> int:
     """Return the place of the last candidate that is not clearly worse than the best.
 
-    As the one-standard-error rule (Breiman et al. 1984), with errors of the differences fold by fold. For card
-    strengths, the weakest first: seeds are always easier than an archive, and trust the cards too little.
+    In the manner of the one-standard-error rule (Breiman et al. 1984), but with two errors of the differences fold by
+    fold. For card strengths, the weakest first: seeds are always easier than an archive, and trust cards too little.
     """
     best = max(scores, key=_mean)
     return max(place for place, of_candidate in enumerate(scores) if not _clearly_better(best, of_candidate))
@@ -250,8 +245,12 @@ def best_beyond_error(scores: Sequence[list[Scores]], usual: int) -> int:
 
 def _clearly_better(ours: Sequence[Scores], theirs: Sequence[Scores]) -> bool:
     """Tell whether the gain is over two standard errors of the differences fold by fold."""
-    gains = [one - other for one, other in zip(ours, theirs, strict=True)]
+    gains = _gains(ours, theirs)
     return _mean(gains) > 2 * _error(gains)
+
+
+def _gains(ours: Sequence[Scores], theirs: Sequence[Scores]) -> list[Scores]:
+    return [one - other for one, other in zip(ours, theirs, strict=True)]
 
 
 def _fold_scores(

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.cleaning import content
-from tagger.counterfactuals import counterfactual
+from tagger.counterfactuals import counterfactual, without
 from tagger.decisions import DECISIONS, NOTHING, REASONS, Caution, Codes, Decision, DecisionRule, Reason
 from tagger.documents import Document, Release
 from tagger.domain import Domain, Limits
@@ -84,6 +84,7 @@ class Tag:
     label: str
     probability: float
     threshold: float
+    auto_threshold: float | None
     decision: Decision
     reason: Reason
     evidence: Evidence | None = None
@@ -100,6 +101,7 @@ class Tag:
             "label": self.label,
             "probability": self.probability,
             "threshold": self.threshold,
+            "auto_threshold": self.auto_threshold,
             "decision": self.decision,
             "reason": self.reason,
         }
@@ -264,9 +266,7 @@ class Tagger:
             yield replace(tagged, title=release.title, metadata=document.metadata, release=release)
 
     def _tagged(self, identifier: str, read: str, places: _DocumentPlaces, wanted: Wanted) -> Tagged:
-        reading = self.scorer.read(read)
-        caution = self._caution(read, reading)
-        text = _Text(self, read, reading, places, caution)
+        text = _Text(self, read, places)
         by_probability = np.argsort(-text.probabilities, kind="stable").tolist()
         given = [theme for theme in by_probability if text.decisions[theme] != NOTHING]
         return Tagged(
@@ -275,13 +275,24 @@ class Tagger:
             tuple(text.given(theme, wanted) for theme in given),
             near_misses=text.near_misses() if wanted.explain else (),
             scores=tuple(text.tag(theme) for theme in by_probability) if wanted.every_theme else (),
-            caution=caution,
+            caution=text.caution,
         )
 
+    def decide(self, text: str, reading: Reading, probabilities: NDArray[np.float64]) -> Decided:
+        """Return what is decided on a text that was read, given the probability of each theme."""
+        caution = self._caution(text, reading)
+        opposed = (reading.learned < 0) & (reading.card > 0)
+        decisions, reasons = self.rule.decide(probabilities[None, :], opposed[None, :], caution)
+        if not any(len(rows) for rows, _ in reading.active):
+            decisions[:] = NOTHING  # no word of the text is known, and a bias alone is no reason for a theme
+        return Decided(caution, decisions[0], reasons[0])
+
     def _caution(self, read: str, reading: Reading) -> Caution | None:
-        if self._language and language_of(read) not in (None, self._language):
+        caution = self.domain.caution(reading)
+        # The same texts are set apart with and without the extra `lang`; it only tells why.
+        if caution == "out_of_domain" and self._language and language_of(read) not in (None, self._language):
             return "language"
-        return self.domain.caution(reading)
+        return caution
 
     @cached_property
     def teachers(self) -> Teachers:
@@ -305,24 +316,26 @@ def _read_rule(saved: Mapping[str, Any]) -> DecisionRule:
     )
 
 
+class Decided(NamedTuple):
+    """What is decided on a text: as a whole, and of each theme as places in DECISIONS and REASONS."""
+
+    caution: Caution | None
+    decisions: Codes
+    reasons: Codes
+
+
 class _Text:
     """One text on its way to tags."""
 
-    def __init__(
-        self, tagger: Tagger, read: str, reading: Reading, places: _DocumentPlaces, caution: Caution | None
-    ) -> None:
+    def __init__(self, tagger: Tagger, read: str, places: _DocumentPlaces) -> None:
         self._tagger = tagger
         self._read = read
-        self._reading = reading
         self._places = places
         self._found: dict[tuple[Span, ...], tuple[Place, ...]] = {}
-        self.scores = tagger.scorer.sum(reading)
+        self._reading = tagger.scorer.read(read)
+        self.scores = tagger.scorer.sum(self._reading)
         self.probabilities = tagger.rule.probabilities(self.scores)
-        decisions, reasons = tagger.rule.decide(self.probabilities[None, :], reading.learned[None, :] < 0, caution)
-        if not any(len(rows) for rows, _ in reading.active):
-            decisions[:] = NOTHING  # no word of the text is known, and a bias alone is no reason for a theme
-        self.decisions: Codes = decisions[0]
-        self.reasons: Codes = reasons[0]
+        self.caution, self.decisions, self.reasons = tagger.decide(read, self._reading, self.probabilities)
 
     def tag(self, theme: int) -> Tag:
         """Return a theme, by its column, with what was decided."""
@@ -332,6 +345,7 @@ class _Text:
             label=card["label"],
             probability=float(self.probabilities[theme]),
             threshold=float(self._tagger.rule.thresholds[theme]),
+            auto_threshold=card["auto_threshold"],
             decision=DECISIONS[self.decisions[theme]],
             reason=REASONS[self.reasons[theme]],
         )
@@ -350,7 +364,8 @@ class _Text:
         if wanted.counterfactual:
             tag = replace(tag, without=self._without(theme))
         if wanted.taught_by:
-            taught = self._tagger.teachers.taught(self._tagger.scorer.arrays, self._reading, theme, MOST_TAUGHT)
+            card = float(self._reading.card[theme])
+            taught = self._tagger.teachers.taught(self._products, card, theme, MOST_TAUGHT)
             tag = replace(tag, taught_by=tuple(taught))
         return tag
 
@@ -373,20 +388,23 @@ class _Text:
     def _explainer(self) -> Explainer:
         return Explainer(self._tagger.scorer, self._read, self._reading)
 
+    @cached_property
+    def _products(self) -> NDArray[np.float64]:
+        return self._tagger.teachers.products(self._tagger.scorer.arrays, self._reading)
+
     def _without(self, theme: int) -> Lost | None:
-        """Return what loses a theme: its probability falls below its threshold, or for the best of all, below now."""
-        rule = self._tagger.rule
-        least = min(float(rule.thresholds[theme]), float(self.probabilities[theme]))
-
-        def probability(score: float) -> float:
-            scores = self.scores.copy()
-            scores[theme] = score
-            return float(rule.probabilities(scores)[theme])
-
-        found = counterfactual(self._tagger.scorer, self._read, theme, lambda score: probability(score) < least)
+        """Return the sentences without which the text, tagged anew, is not given a theme."""
+        tagger = self._tagger
+        found = counterfactual(tagger.scorer, self._read, theme, lambda text: self._gives(text, theme))
         if found is None:
             return None
-        return Lost(tuple(self._places.of(found.sentences)), probability(found.score))
+        rest = float(tagger.probabilities(without(self._read, found))[theme])
+        return Lost(tuple(self._places.of(found)), rest)
+
+    def _gives(self, text: str, theme: int) -> bool:
+        reading = self._tagger.scorer.read(text)
+        probabilities = self._tagger.rule.probabilities(self._tagger.scorer.sum(reading))
+        return bool(self._tagger.decide(text, reading, probabilities).decisions[theme] != NOTHING)
 
 
 class _DocumentPlaces:

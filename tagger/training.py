@@ -14,11 +14,12 @@ from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from tagger.cleaning import tokens
 from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
-from tagger.decisions import DecisionRule
+from tagger.decisions import NOTHING, DecisionRule
 from tagger.domain import Domain
 from tagger.features import CardTerms
 from tagger.folds import Groups, group_texts
@@ -26,7 +27,7 @@ from tagger.heldout import HeldOutSeeds, text_digest
 from tagger.model import ThemeModel, teachers_of
 from tagger.registry import Registry, Version
 from tagger.reporting import report_table, training_report
-from tagger.rules import cross_fitted_decisions, decision_rule, domain_of
+from tagger.rules import Decided, cross_fitted_decisions, decision_rule, domain_of
 from tagger.scorer import Scorer
 from tagger.selection import Effort, Selection, select
 from tagger.tagging import SCORER, save_boilerplate, save_rule
@@ -121,18 +122,23 @@ def _learn(corpus: Corpus, effort: Effort, progress: Progress) -> _Learned:
         rule,
         domain,
         teachers_of(model, features, card_scores, corpus.theme_sets, names),
-        _held_out_seeds(corpus, groups, rule, found),
+        _held_out_seeds(corpus, groups, rule, found, seeded, decided[0]),
         training_report(corpus, rule, promises, domain, found, seeded, decided),
     )
 
 
-def _held_out_seeds(corpus: Corpus, groups: Groups, rule: DecisionRule, found: Selection) -> HeldOutSeeds:
+def _held_out_seeds(
+    corpus: Corpus, groups: Groups, rule: DecisionRule, found: Selection, seeded: NDArray[np.intp], decided: Decided
+) -> HeldOutSeeds:
+    given = np.zeros(corpus.theme_sets.shape, dtype=bool)
+    given[:, seeded] = decided.decisions != NOTHING
     return HeldOutSeeds(
         [seed.document.id for seed in corpus.seeds],
         [text_digest(text) for text in corpus.texts],
         groups.astype(np.int32),
         corpus.theme_sets,
         rule.probabilities(found.held_out["stratified"].scores).astype(np.float32),
+        given,
     )
 
 

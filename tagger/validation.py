@@ -47,21 +47,31 @@ class Labelled:
 class HeldOut:
     """Scores of texts by models that did not see them, (n_texts, n_themes); in rows of no fold they mean nothing.
 
-    `opposed` tells where the learned words, all in all, speak against a theme.
+    `opposed` tells where a theme's card speaks for it and the learned words, all in all, against. `groups` keeps
+    near-duplicates together. `more` holds the scores of further draws of the folds, which make thresholds steadier.
     """
 
     folds: Sequence[Fold]
     scores: Scores
     opposed: ThemeSets
+    groups: Groups
+    more: tuple[Scores, ...] = ()
 
     @property
     def rows(self) -> NDArray[np.intp]:
         """The texts that were held out, in order."""
         return np.sort(np.concatenate([test for _, test in self.folds]))
 
-    def without(self, test: NDArray[np.intp]) -> tuple[NDArray[np.intp], HeldOut]:
-        """Return the texts that were held out, but for some, with the scores."""
-        return np.setdiff1d(self.rows, test), self
+    def apart(self, test: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the texts that were held out, but for some and their near-duplicates."""
+        rows = self.rows
+        return rows[~np.isin(self.groups[rows], self.groups[test])]
+
+    def thresholds(self, rows: NDArray[np.intp], theme_sets: ThemeSets, rule: Thresholds) -> Scores:
+        """Return each theme's threshold by some of the texts, (n_themes,), the mean over the draws."""
+        return np.asarray(
+            np.mean([rule(scores[rows], theme_sets[rows]) for scores in (self.scores, *self.more)], axis=0)
+        )
 
 
 def hold_out(
@@ -72,7 +82,7 @@ def hold_out(
     Raises SeedsError where no word is shared by the texts of a fold.
     """
     shape = (len(labelled.read), len(themes))
-    found = [HeldOut(folds, np.zeros(shape), np.zeros(shape, dtype=bool)) for _ in recipes]
+    found = [HeldOut(folds, np.zeros(shape), np.zeros(shape, dtype=bool), labelled.groups) for _ in recipes]
     for train, test in folds:
         truth = labelled.theme_sets[np.ix_(train, themes)]
         for pairs in sorted({recipe.pairs for recipe in recipes}):
@@ -112,7 +122,8 @@ def _scores(seen: _Features, unseen: _Features, truth: ThemeSets, recipe: Recipe
         card_coef[theme], intercept[theme] = rest
     bare = np.isnan(card_coef)
     card_coef[bare], intercept[bare] = typical_card(card_coef[~bare], intercept[~bare])
-    return learned + unseen.card * card_coef + intercept, learned < 0
+    card = unseen.card * card_coef
+    return learned + card + intercept, (learned < 0) & (card > 0)
 
 
 def cross_fitted(
@@ -125,7 +136,7 @@ def cross_fitted(
     given = [np.zeros(theme_sets.shape, dtype=bool) for _ in parts]
     for of_part, part in zip(given, parts, strict=True):
         for _, test in part.folds:
-            limits = mean_thresholds([other.without(test) for other in parts], theme_sets, thresholds)
+            limits = mean_thresholds([(other.apart(test), other) for other in parts], theme_sets, thresholds)
             of_part[test] = part.scores[test] >= limits
     return given
 
@@ -135,7 +146,7 @@ def mean_thresholds(
 ) -> Scores:
     """Return the mean over parts, each with some of its rows, of each theme's threshold, (n_themes,)."""
     # A part may have no other row: all its sources in one group of near-duplicates, say.
-    of_parts = [thresholds(part.scores[rows], theme_sets[rows]) for rows, part in parts if len(rows)]
+    of_parts = [part.thresholds(rows, theme_sets, thresholds) for rows, part in parts if len(rows)]
     return np.asarray(np.mean(of_parts, axis=0))
 
 

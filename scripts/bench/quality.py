@@ -1,6 +1,6 @@
 """Measure how good the tags are, beside scikit-learn's textbook pipelines, on scenarios that keep their names.
 
-Run it with the environment's python: .venv/bin/python scripts/bench/quality.py [SCENARIO...] [--seeds FOLDER]
+Run it with the environment's python: .venv/bin/python scripts/bench/quality.py [SCENARIO...]
 
 Each scenario trains every system on the same documents and tags the same others. Thresholds, probabilities and
 recipe of tagger are chosen in its training, on the training documents alone; scikit-learn's pipelines use the threshold
@@ -76,7 +76,10 @@ class Split:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the scenarios; print a table as Markdown."""
-    names = [name for name in arguments if name in SCENARIOS] or list(SCENARIOS)
+    if unknown := [name for name in arguments if name not in SCENARIOS]:
+        print(f"There is no scenario {', '.join(unknown)}; known are {', '.join(SCENARIOS)}.", file=sys.stderr)
+        return 2
+    names = arguments or list(SCENARIOS)
     expected = tomllib.loads(EXPECTED.read_text(encoding="utf-8"))
     failed = False
     print("| scenario | texts | system | micro F1 | macro F1 | auto | of these right | seconds |")

@@ -42,7 +42,7 @@ def train(
         How many recipes may be tried on held-out seeds: "full" also tries costs of errors and pairs of words.
     """
     from tagger.cli.output import ProgressLine, duration, say
-    from tagger.reporting import report_table
+    from tagger.reporting import remarks, report_table
     from tagger.training import train as run
 
     with ProgressLine() as line:
@@ -54,6 +54,8 @@ def train(
     sys.stdout.write(report_table(trained.report))
     if trained.report["unreviewed"]:
         say(f"{trained.report['unreviewed']} suggested seeds were left out; confirm them: tagger seeds confirm FILE")
+    for sentence in remarks(trained.report):
+        say(sentence)
     state = "it is live" if promote else f"not live; promote it: tagger models promote {trained.version.name}"
     say(f"Trained {trained.version.name} on {trained.report['seeds']} seeds in {duration(line.seconds)}; {state}.")
     return 0

@@ -41,14 +41,13 @@ def show_tagged(tagged: Tagged) -> None:
     if tagged.caution:
         write(_CAUTIONS[tagged.caution])
     rows = [
-        (tag.theme, tag.label, f"{tag.probability:.3f}", f"{tag.threshold:.3f}", tag.decision, _words(tag.reason))
+        (tag.theme, f"{tag.probability:.3f}", f"{tag.threshold:.3f}", _auto(tag), tag.decision, _words(tag.reason))
         for tag in (tagged.scores or tagged.tags)
     ]
     if rows:
-        head = ("theme", "label", "probability", "threshold", "decision", "reason")
-        write_table(head, rows, ("probability", "threshold"))
+        write_table(("theme", "probability", "from", "auto from", "decision", "reason"), rows, _FIGURES)
     else:
-        write("no theme")
+        write("no theme could be told" if tagged.caution else "no theme")
     for tag in tagged.tags:
         _show_evidence(tag)
         _show_counterfactual(tag)
@@ -65,6 +64,13 @@ _CAUTIONS: dict[Caution, str] = {
 }
 
 
+_FIGURES = ("probability", "from", "auto from")
+
+
+def _auto(tag: Tag) -> str:
+    return "never" if tag.auto_threshold is None else f"{tag.auto_threshold:.3f}"
+
+
 def _words(reason: str) -> str:
     return reason.replace("_", " ")
 
@@ -79,10 +85,16 @@ def _show_evidence(tag: Tag) -> None:
         (term.term, f"{term.share:+.3f}", f"{term.card:+.3f}", f"{term.learned:+.3f}", _places(places))
         for term, places in list(zip(evidence.terms, tag.term_places, strict=True))[:SHOWN_TERMS]
     ]
+    if more := evidence.terms[SHOWN_TERMS:]:
+        card, learned = sum(term.card for term in more), sum(term.learned for term in more)
+        rows.append((f"{len(more)} more", f"{card + learned:+.3f}", f"{card:+.3f}", f"{learned:+.3f}", ""))
     write_table(("term", "share", "card", "learned", "where"), rows, ("share", "card", "learned"))
     shares = zip(evidence.sentences, tag.sentence_places, strict=True)
-    strongest = sorted(shares, key=lambda pair: -pair[0].share)[:SHOWN_SENTENCES]
-    write_table(("sentence", "share"), [(_places(at), f"{part.share:+.3f}") for part, at in strongest], ("share",))
+    ranked = sorted(shares, key=lambda pair: -pair[0].share)
+    sentences = [(_places(at), f"{part.share:+.3f}") for part, at in ranked[:SHOWN_SENTENCES]]
+    if others := [part.share for part, _ in ranked[SHOWN_SENTENCES:]]:
+        sentences.append((f"{len(others)} more", f"{sum(others):+.3f}"))
+    write_table(("sentence", "share"), sentences, ("share",))
 
 
 def _show_counterfactual(tag: Tag) -> None:
@@ -93,9 +105,12 @@ def _show_counterfactual(tag: Tag) -> None:
 
 def _show_teachers(tag: Tag) -> None:
     if tag.taught_by is not None:
-        rows = [(seed.id, seed.title or "", f"{seed.share:+.3f}") for seed in tag.taught_by]
+        rows = [
+            (seed.id, "has it" if seed.has_theme else "lacks it", f"{seed.share:+.3f}", seed.title or "")
+            for seed in tag.taught_by
+        ]
         write(f"\n{tag.theme}: the seeds its score goes back to")
-        write_table(("seed", "title", "share"), rows, ("share",))
+        write_table(("seed", "theme", "share", "title"), rows, ("share",))
 
 
 def _show_miss(tag: Tag) -> None:

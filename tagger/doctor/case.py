@@ -144,8 +144,7 @@ def open_case(corpus: Corpus, version: Version, progress: Progress) -> Case:
     progress("loading the version", 0)
     tagger = Tagger.load(version)
     _check_themes(corpus, [theme["id"] for theme in tagger.themes], version.name)
-    rows, probabilities = _held_out(corpus, version)
-    given = probabilities >= tagger.rule.thresholds
+    rows, given = _held_out(corpus, version)
     report = json.loads((version.folder / "report" / "report.json").read_text(encoding="utf-8"))
     recipe = Recipe(**{choice.name: version.manifest["settings"][choice.name] for choice in fields(Recipe)})
     return gather(corpus, tagger.scorer.arrays, rows, given, recipe, report, progress)
@@ -187,8 +186,8 @@ def _check_themes(corpus: Corpus, known: Sequence[str], version: str) -> None:
         )
 
 
-def _held_out(corpus: Corpus, version: Version) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the rows of the texts that were held out in training, and their probabilities."""
+def _held_out(corpus: Corpus, version: Version) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the rows of the texts that were held out in training, and what they were given."""
     try:
         held_out = HeldOutSeeds.load(version.folder)
     except FileNotFoundError as error:
@@ -201,7 +200,7 @@ def _held_out(corpus: Corpus, version: Version) -> tuple[NDArray[np.intp], NDArr
     rows = np.flatnonzero(np.array(found) >= 0)
     if not len(rows):
         raise ModelError(f"{version.name} was trained on none of these seeds. Train on them first: tagger train")
-    return rows, held_out.probabilities[[found[row] for row in rows]]
+    return rows, held_out.given[[found[row] for row in rows]]
 
 
 def _stacked(texts: Sequence[tuple[NDArray[np.intp], NDArray[np.float64]]], n_features: int) -> sp.csr_matrix:

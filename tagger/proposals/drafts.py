@@ -19,11 +19,11 @@ from tagger.files import check_writable, replace_file
 from tagger.proposals.releases import Example
 from tagger.themes import ThemeCard
 
-LABELS, ALTERNATIVES, KEYWORDS = 4, 2, 16
-"""Phrases a label is chosen from, other labels and keywords of a draft."""
+LABELS, KEYWORDS = 4, 18
+"""Phrases a label is chosen from, and keywords of a draft."""
 
 SHOWN_PHRASES = 8
-"""Phrases of a cluster that are told, and that other labels are chosen from."""
+"""Phrases of a cluster that are told."""
 
 LONGEST_ID = 60
 
@@ -68,12 +68,11 @@ def draft_card(telling: Sequence[str], cards: Sequence[ThemeCard]) -> ThemeCard:
     uses = Counter(term for card in cards for term in card_term_weights([card])[0])
     free = [phrase for phrase in telling if all(uses[part] < MOST_CARDS for part in (phrase, *phrase.split()))]
     label = next(iter(sorted(free[:LABELS], key=lambda phrase: " " not in phrase)), telling[0])
-    names = [phrase for phrase in free[:SHOWN_PHRASES] if " " in phrase and phrase != label][:ALTERNATIVES]
-    keywords = [phrase for phrase in telling if uses[phrase] < MOST_CARDS and phrase not in (label, *names)]
+    # Keywords, for the words of other labels would count one by one.
+    keywords = [phrase for phrase in telling if uses[phrase] < MOST_CARDS and phrase != label]
     return ThemeCard(
         _unused(_identifier(label), {card.id for card in cards}),
         _unused(label.capitalize(), {card.label for card in cards}),
-        alt_labels=tuple(names),
         keywords=tuple(keywords[:KEYWORDS]),
     )
 
@@ -94,7 +93,6 @@ def _card_fields(card: ThemeCard) -> dict[str, Any]:
     return {
         "id": card.id,
         "label": card.label,
-        "altLabels": list(card.alt_labels),
         "keywords": list(card.keywords),
     }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request
 from pydantic import ValidationError
 
+from tagger.counterfactuals import LONGEST_TEXT
 from tagger.documents import Document
 from tagger.errors import DamagedVersion, InputError
 from tagger.readers import html_to_text
@@ -40,6 +41,12 @@ from tagger.service.schemas import (
 from tagger.tagging import Tagger, Wanted
 from tagger.themes import Match
 
+LONGEST_EXPLAINED = 200_000
+"""Characters in all the texts of a request that asks for evidence: answers are some forty times as long."""
+
+MOST_SCORES = 100_000
+"""Documents times themes in the answer to a request that asks for the score of every theme."""
+
 router = APIRouter(route_class=JsonRoute)
 
 BODY_PROBLEMS = (400, 413, 415, 422)
@@ -58,13 +65,16 @@ def tag(
     request: Annotated[TagRequest, Body(openapi_examples=DOCUMENTS)], live_model: FromLive
 ) -> TaggedText | TaggedPage:
     """Tag a document, or with `split: auto` each release of a page."""
-    return _tagged(live_model.current().tagger, request, request, 1)
+    tagger = live_model.current().tagger
+    _check_amount(tagger, request, [request.text])
+    return _tagged(tagger, request, request, 1)
 
 
 @router.post("/v1/tags/batch", response_model_exclude_unset=True, responses=declared(*BODY_PROBLEMS, 503))
 def tag_batch(request: Annotated[BatchRequest, Body(openapi_examples=BATCHES)], live_model: FromLive) -> BatchAnswer:
     """Tag several documents with one version; a wrong one does not stop the others."""
     tagger = live_model.current().tagger
+    _check_amount(tagger, request, [given.text for given in request.documents if isinstance(given, GivenDocument)])
     results = [_result(tagger, given, request, position) for position, given in enumerate(request.documents, 1)]
     return BatchAnswer(version=tagger.version, results=results)
 
@@ -132,6 +142,22 @@ async def index() -> Index:
             "GET /openapi.json": "the description of all this, with examples",
         },
     )
+
+
+def _check_amount(tagger: Tagger, options: Options, texts: Sequence[str]) -> None:
+    """Raise InputError where an answer would take too long or be too large."""
+    characters = sum(map(len, texts))
+    for option, most in {"explain": LONGEST_EXPLAINED, "counterfactual": LONGEST_TEXT}.items():
+        if getattr(options, option) and characters > most:
+            raise InputError(
+                f"The texts have {characters:,} characters; with `{option}` a request may have {most:,}. Send fewer "
+                f"or shorter ones, or leave `{option}` out."
+            )
+    if options.include == "all" and len(texts) * len(tagger.themes) > MOST_SCORES:
+        raise InputError(
+            f"{len(texts):,} documents times {len(tagger.themes):,} themes are too many scores for one answer; at most "
+            f"{MOST_SCORES // len(tagger.themes):,} documents can be sent with `include: all`."
+        )
 
 
 def _result(

@@ -123,6 +123,7 @@ class TaughtBy(BaseModel):
 
     id: str
     title: str | None
+    has_theme: bool
     share: float
 
 
@@ -133,6 +134,7 @@ class ThemeScore(BaseModel):
     label: str
     probability: float
     threshold: float
+    auto_threshold: float | None = Field(description="The probability it is given from without a look, if ever.")
     decision: Decision
     reason: Reason
 

@@ -20,7 +20,7 @@ Imports go downwards only; import-linter checks it (see pyproject.toml).
     ------------------------------------------------------------------------------ the learned thing
     corpus | folds | classifiers | thresholds | promises | calibration | evaluation | plots
     counterfactuals | domain | heldout | language | teachers
-    decisions | evidence | intervals
+    decisions | evidence | intervals | places
     features                           texts -> tf-idf blocks and card scores, as scikit-learn transformers
     scorer                             the compiled form of a fitted model: plain arrays, no pickle
     ------------------------------------------------------------------------------ its parts

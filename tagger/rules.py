@@ -56,28 +56,34 @@ def decision_rule(
 
     `precision` holds what is promised of each theme; the answer says how each promise is kept.
     """
-    linear, learned = model.linear_, model.linear_.learned
+    learned = model.linear_.learned
     promised = [precision[theme] for theme in np.flatnonzero(learned).tolist()]
     of_learned, kept = _seeded_rule([_Some(part, part.rows, learned) for part in parts], labelled, rule, promised)
-    slope, intercept, thresholds, auto = np.zeros((4, len(learned)))
-    slope[learned], intercept[learned] = of_learned.slope, of_learned.intercept
-    thresholds[learned], auto[learned] = of_learned.thresholds, of_learned.auto_thresholds
     promises: list[Promise | None] = [None if wanted is None else _unproved(wanted) for wanted in precision]
     for theme, promise in zip(np.flatnonzero(learned).tolist(), kept, strict=True):
         promises[theme] = promise
-    found = DecisionRule(slope, intercept, thresholds, auto, of_learned.nearness)
     if learned.all():
-        return found, promises
+        return of_learned, promises
+    return _with_bare_themes(of_learned, model, labelled, np.array([wanted is None for wanted in precision])), promises
+
+
+def _with_bare_themes(
+    of_learned: DecisionRule, model: ThemeModel, labelled: Labelled, unpromised: NDArray[np.bool_]
+) -> DecisionRule:
+    """Return the rule with themes that have no seeds among the others; they keep no promise, for nothing was seen."""
+    linear, learned = model.linear_, model.linear_.learned
     truth = labelled.theme_sets[:, learned]
     alone = linear.card_only_scores(model.features(labelled.read, labelled.counts)[1])[:, learned]
-    least = linear.intercept[~learned] + LEAST_CARD_SCORE * linear.card_coef[~learned]
+    slope, intercept, thresholds, auto = np.zeros((4, len(learned)))
     slope[~learned], intercept[~learned] = pooled_curve(alone, truth)
-    limits = np.zeros(len(learned))
-    limits[~learned] = np.maximum(card_only_threshold(alone, truth), least)
-    thresholds[~learned] = np.maximum(found.probabilities(limits), LEAST_PROBABILITY)[~learned]
-    bare = np.array([promise is None for promise in promises])
-    auto[~learned] = np.where(bare, thresholds, np.inf)[~learned]
-    return found, promises
+    bare = DecisionRule(slope, intercept, thresholds, auto, of_learned.nearness)
+    least = linear.intercept + LEAST_CARD_SCORE * linear.card_coef
+    limits = bare.probabilities(np.maximum(card_only_threshold(alone, truth), least))
+    thresholds[:] = np.maximum(limits, LEAST_PROBABILITY)
+    auto[:] = np.where(unpromised, thresholds, np.inf)
+    slope[learned], intercept[learned] = of_learned.slope, of_learned.intercept
+    thresholds[learned], auto[learned] = of_learned.thresholds, of_learned.auto_thresholds
+    return bare
 
 
 def cross_fitted_decisions(

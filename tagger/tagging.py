@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from tagger.domain import Domain, Limits
 from tagger.errors import DamagedVersion
 from tagger.evidence import Evidence, Explainer, Span, WhyNot
 from tagger.language import language_of, usual_language
+from tagger.places import DocumentPlaces, Place, ReleasePlaces
 from tagger.registry import Registry, Version
 from tagger.releases import NOTHING_LEARNED, Boilerplate, Cut, cut
 from tagger.scorer import Reading, Scorer, ScorerArrays
@@ -37,15 +38,6 @@ WHY_NOT_TERMS = 5
 
 CANARY_TOLERANCE = 2e-6
 """Two roundings to six digits of nearly the same number differ by at most one unit; this leaves room for that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a term stands: offsets into the title or the text as they were given, end exclusive."""
-
-    start: int
-    end: int
-    part: Literal["title", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +235,7 @@ class Tagger:
     def tag(self, document: Document, wanted: Wanted = NOTHING_MORE) -> Tagged:
         """Return the tags of one document, taken as it is."""
         read = content(document.title, document.text)
-        found = self._tagged(document.id, read, _DocumentPlaces(document, read), wanted)
+        found = self._tagged(document.id, read, DocumentPlaces(document, read), wanted)
         return replace(found, title=document.title, metadata=document.metadata)
 
     def cut(self, page: str) -> Cut:
@@ -262,10 +254,10 @@ class Tagger:
         for number, release in enumerate(releases, 1):
             read = content(release.title, release.text)
             identifier = document.id if len(releases) == 1 else f"{document.id}#{number}"
-            tagged = self._tagged(identifier, read, _ReleasePlaces(release, read, document.text), wanted)
+            tagged = self._tagged(identifier, read, ReleasePlaces(release, read, document.text), wanted)
             yield replace(tagged, title=release.title, metadata=document.metadata, release=release)
 
-    def _tagged(self, identifier: str, read: str, places: _DocumentPlaces, wanted: Wanted) -> Tagged:
+    def _tagged(self, identifier: str, read: str, places: DocumentPlaces, wanted: Wanted) -> Tagged:
         text = _Text(self, read, places)
         by_probability = np.argsort(-text.probabilities, kind="stable").tolist()
         given = [theme for theme in by_probability if text.decisions[theme] != NOTHING]
@@ -327,7 +319,7 @@ class Decided(NamedTuple):
 class _Text:
     """One text on its way to tags."""
 
-    def __init__(self, tagger: Tagger, read: str, places: _DocumentPlaces) -> None:
+    def __init__(self, tagger: Tagger, read: str, places: DocumentPlaces) -> None:
         self._tagger = tagger
         self._read = read
         self._places = places
@@ -405,61 +397,6 @@ class _Text:
         reading = self._tagger.scorer.read(text)
         probabilities = self._tagger.rule.probabilities(self._tagger.scorer.sum(reading))
         return bool(self._tagger.decide(text, reading, probabilities).decisions[theme] != NOTHING)
-
-
-class _DocumentPlaces:
-    """Offsets of what the model reads, told as offsets into a document's title and text."""
-
-    def __init__(self, document: Document, read: str) -> None:
-        title = document.title or ""
-        has_title = read is not document.text
-        self._title_shift = len(title) - len(title.lstrip())
-        self._title_end = len(title.strip()) if has_title else 0
-        self._text_start = self._title_end + 2 if has_title else 0
-
-    def of(self, spans: Sequence[Span]) -> tuple[Place, ...]:
-        return tuple(place for span in spans for place in self._place(*span))
-
-    def _place(self, start: int, end: int) -> Iterator[Place]:
-        if start < self._title_end:
-            yield self._in_title(start, min(end, self._title_end))
-        if end > self._text_start:
-            yield self._in_text(max(start, self._text_start) - self._text_start, end - self._text_start)
-
-    def _in_title(self, start: int, end: int) -> Place:
-        return Place(start + self._title_shift, end + self._title_shift, "title")
-
-    def _in_text(self, start: int, end: int) -> Place:
-        return Place(start, end, "text")
-
-
-class _ReleasePlaces(_DocumentPlaces):
-    """The same for a release: offsets into the page it was cut from."""
-
-    def __init__(self, release: Release, read: str, page: str) -> None:
-        super().__init__(Document("", release.text, release.title), read)
-        self._release = release
-        self._title = _places_of((release.title or "").strip(), page, release.title_start)
-
-    def _in_title(self, start: int, end: int) -> Place:
-        if not self._title:  # the title was given beside the page
-            return super()._in_title(start, end)
-        return Place(self._title[start], self._title[end - 1] + 1, "text")
-
-    def _in_text(self, start: int, end: int) -> Place:
-        return Place(*self._release.page_span(start, end), "text")
-
-
-def _places_of(title: str, page: str, start: int | None) -> list[int]:
-    """Return where each character of a title stands in its page, which may hold marks and odd spaces between them."""
-    places: list[int] = []
-    at = -1 if start is None else start
-    for character in title if start is not None else "":
-        # What is no character of the page is a space that stands for other white space.
-        found = at if character.isspace() else page.find(character, at)
-        places.append(at if found < 0 else found)
-        at = places[-1] + (not character.isspace())
-    return places
 
 
 def save_rule(folder: Path, themes: Sequence[Mapping[str, Any]], rule: DecisionRule, domain: Domain) -> None:

@@ -10,8 +10,9 @@ from tagger.cli.output import write, write_table
 if TYPE_CHECKING:
     from tagger.decisions import Caution
     from tagger.documents import Document
+    from tagger.places import Place
     from tagger.releases import Cut
-    from tagger.tagging import Place, Tag, Tagged
+    from tagger.tagging import Tag, Tagged
 
 SHOWN_TERMS = 8
 """Terms of evidence shown per tag; a pipe gets them all."""

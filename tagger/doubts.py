@@ -135,7 +135,7 @@ def find_doubts(
         doubted=int((strongest > 0).sum()),
         newer=judged.newer,
         changed=judged.changed,
-        new_themes=tuple(card.id for card in corpus.cards if card.id not in judged.themes),
+        new_themes=tuple(card.id for card in corpus.cards if card.id not in judged.bare | judged.themes.keys()),
     )
 
 
@@ -145,6 +145,7 @@ class _Judged:
 
     rows: NDArray[np.intp]  # (n,), of the corpus
     themes: Mapping[str, int]  # theme -> its column in the version
+    bare: frozenset[str]  # themes of the version that had no seed
     given: NDArray[np.bool_]  # (n, T), today
     probabilities: NDArray[np.float32]  # (n, T)
     groups: NDArray[np.int32]  # (n,)
@@ -179,6 +180,7 @@ def _judged(corpus: Corpus, tagger: Tagger, held_out: HeldOutSeeds) -> _Judged:
     return _Judged(
         rows=rows,
         themes=dict(ours),
+        bare=frozenset(theme["id"] for theme in tagger.themes if not theme["seeds"]),
         given=corpus.theme_sets[np.ix_(rows, of_corpus)],
         probabilities=held_out.probabilities[np.ix_(found[rows], of_version)],
         groups=held_out.groups[found[rows]],
@@ -192,6 +194,11 @@ def _column(judged: _Judged, corpus: Corpus, theme: str, version: str) -> int:
     known = [card.id for card in corpus.cards]
     if theme not in known:
         raise InputError(f"There is no theme {theme!r}. {did_you_mean(theme, known)}Known are: {', '.join(known)}.")
+    if theme in judged.bare:
+        raise InputError(
+            f"The theme {theme!r} had no seed when {version} was trained; there is no telling yet which seeds miss it. "
+            f"Give it some: tagger seeds add PAGE --themes {theme}"
+        )
     if theme not in judged.themes:
         raise InputError(f"The theme {theme!r} is newer than {version}. Train to have it judged: tagger train")
     return list(judged.themes).index(theme)

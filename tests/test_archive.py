@@ -190,6 +190,9 @@ def test_csv_has_the_same_in_columns(tagger: Tagger, source: Path, tmp_path: Pat
     assert json.loads(fish["metadata"]) == {"office": "Sea", "year": 2019}
     assert fish["office"] == "Sea"
     assert [row["id"] for row in rows if row["error"]] == ["raw.txt", "bad"]
+    same = go(tagger, source, tmp_path / "out.jsonl")
+    assert [row["caution"] for row in rows] == [record.get("caution", "") for record in same]
+    assert "too_short" in {row["caution"] for row in rows}
 
 
 FORMULA = tuple("=+-@＝")

@@ -216,8 +216,8 @@ def test_documents_trained_on_are_counted(models: Path, tmp_path: Path) -> None:
     folder, trained_on = Registry(models).live().folder, tiny_documents()[:2]
     if not (folder / HELD_OUT).exists():
         read = [content(str(seed["title"]), str(seed["text"])) for seed in trained_on]
-        none = np.zeros((2, 4), dtype=np.float32)
-        seeds = HeldOutSeeds(["a", "b"], list(map(text_digest, read)), np.arange(2, dtype=np.int32), none > 0, none)
+        none, digests = np.zeros((2, 4), dtype=np.float32), list(map(text_digest, read))
+        seeds = HeldOutSeeds(["a", "b"], digests, np.arange(2, dtype=np.int32), none > 0, none, none > 0)
         seeds.save(folder)
     path = write(tmp_path / "mixed.jsonl", [*LABELLED, *trained_on])
     assert assessed(models, path)["seen_in_training"] == 2

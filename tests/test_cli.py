@@ -20,6 +20,7 @@ import pytest
 
 from tagger.cleaning import token_spans
 from tagger.registry import Registry
+from tests.conftest import SENTENCES
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -159,7 +160,7 @@ def test_a_text_is_tagged(run: Run) -> None:
     assert record["caution"] in ("too_short", "out_of_domain")
     assert sorted(record) == ["caution", "id", "tags", "version"]
     (tag,) = record["tags"]
-    assert sorted(tag) == ["decision", "label", "probability", "reason", "theme", "threshold"]
+    assert sorted(tag) == ["auto_threshold", "decision", "label", "probability", "reason", "theme", "threshold"]
     assert (tag["theme"], tag["label"]) == ("fisheries", "Fisheries")
     assert (tag["decision"], tag["reason"]) == ("review", record["caution"])
     assert 0 < tag["threshold"] < 1
@@ -258,7 +259,7 @@ def test_what_is_asked_for_is_told_of_each_tag(run: Run) -> None:
     assert tag["counterfactual"]["probability"] < tag["threshold"]
     assert [place["in"] for place in tag["counterfactual"]["without"]] == ["text"]
     assert tag["taught_by"][0]["id"].startswith(("vaccines-", "both-"))
-    assert sorted(tag["taught_by"][0]) == ["id", "share", "title"]
+    assert sorted(tag["taught_by"][0]) == ["has_theme", "id", "share", "title"]
     for miss in record["near_misses"]:
         assert (miss["decision"], sorted(miss["why_not"])) == ("none", ["against", "for", "gap", "score"])
         assert miss["why_not"]["gap"] > 0
@@ -452,9 +453,9 @@ def test_a_person_sees_a_table(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"id": "i", "title": "\x1b[2J[red]", "text": FISH}), encoding="utf-8")
     code, seen = on_terminal("tag", "a.jsonl", "", "--explain")
     assert code == 1
-    assert "Unlike the seeds: themes are for review." in seen
-    assert re.search(r"^theme +label +probability +threshold +decision +reason\s*$", seen, re.MULTILINE)
-    assert re.search(r"^fisheries +Fisheries +[01]\.\d{3} +0\.\d{3} +review +out of domain\s*$", seen, re.MULTILINE)
+    assert "Too short to be sure: themes are for review." in seen
+    assert re.search(r"^theme +probability +from +auto from +decision +reason\s*$", seen, re.MULTILINE)
+    assert re.search(r"^fisheries +[01]\.\d{3} +0\.\d{3} +0\.\d{3} +review +too short\s*$", seen, re.MULTILINE)
     assert re.search(r"^herring +\+\d\.\d{3} ", seen, re.MULTILINE)
     assert re.search(r"^not railways: 0\.\d{3} of 0\.\d{3}, its score lacks \d\.\d{3}", seen, re.MULTILINE)
     assert "tagger: The text given is empty" in seen
@@ -469,7 +470,15 @@ def test_a_person_sees_what_decides_and_what_taught() -> None:
     assert code == 0
     assert re.search(rf"^vaccines: not given without 0-{len(SHOT)}, where its probability is 0\.\d{{3}}", seen, re.M)
     assert re.search(r"^vaccines: the seeds its score goes back to", seen, re.MULTILINE)
-    assert re.search(r"^(vaccines|both)-\d .*[+-]\d\.\d{3}\s*$", seen, re.MULTILINE)
+    assert re.search(r"^(vaccines|both)-\d +(has|lacks) it +[+-]\d\.\d{3} ", seen, re.MULTILINE)
+
+
+def test_the_table_says_what_cannot_be_told(run: Run, promised_models: Path) -> None:
+    """A text of no known word has no theme that could be told, and a theme that keeps no promise is `never` auto."""
+    assert "no theme could be told" in run("tag", "Quaxi morlo.", "--no-json")[1]
+    rails = " ".join(SENTENCES["railways"][number] for number in (0, 3, 7))
+    shown = run("tag", rails, "--no-json", "--models", promised_models)[1]
+    assert re.search(r"^railways +[01]\.\d{3} +0\.\d{3} +never +review +near threshold\s*$", shown, re.MULTILINE)
 
 
 def test_a_person_sees_progress_and_versions(page: Path) -> None:

@@ -271,7 +271,12 @@ def test_an_empty_cell_of_themes_is_a_mistake(seeds: Path) -> None:
 def test_seeds_without_any_theme_are_refused(seeds: Path) -> None:
     """Where no seed has a theme there is nothing to learn, and the check says so."""
     write(seeds / "tiny.jsonl", '{"text": "Quota falls.", "themes": []}\n{"text": "Trains run.", "themes": []}\n')
-    assert any("No seed has a theme" in problem for problem in problems(seeds))
+    (problem,) = problems(seeds)
+    assert "No seed has a theme" in problem
+    write(seeds / "tiny.jsonl", '{"text": "Quota falls.", "themes": ["fishery"]}\n{"text": "Trains.", "themes": []}\n')
+    (problem,) = problems(seeds)  # the only theme is misspelt: that is what is wrong
+    assert "fishery" in problem
+    assert "No seed has a theme" not in problem
 
 
 def test_a_seed_without_a_word_is_refused(seeds: Path) -> None:

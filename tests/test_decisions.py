@@ -12,6 +12,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from tagger.decisions import AUTO, DECISIONS, NOTHING, REASONS, REVIEW, Caution, DecisionRule
+from tagger.documents import Document
+from tagger.tagging import Tagger
+from tests.conftest import SENTENCES
 
 CAUTIONS: tuple[Caution, ...] = ("too_short", "out_of_domain", "language")
 NEVER = np.inf
@@ -133,3 +136,30 @@ def test_a_score_passes_where_its_probability_does(
     assert np.isfinite(limit)
     score = np.array([limit + side * (1e-6 + abs(away)) / min(slope, 1.0)])
     assert (of_theme.probabilities(score) >= threshold).tolist() == [side > 0]
+
+
+CARD_WORDS = "The trawler, the herring and the catch quota."
+
+
+def test_a_text_of_card_words_in_other_words_is_a_conflict(tiny_tagger: Tagger) -> None:
+    """Card words of a theme, in a text whose learned words speak against it, give it for review, however probable."""
+    text = " ".join([CARD_WORDS, *SENTENCES["none"][:3]])
+    reading = tiny_tagger.scorer.read(text)
+    assert reading.learned[0] < 0 < reading.card[0]
+    found = tiny_tagger.tag(Document("x", text))
+    assert found.caution is None
+    assert [(tag.theme, tag.decision, tag.reason) for tag in found.tags] == [("fisheries", "review", "conflict")]
+    (tag,) = found.tags
+    assert tag.auto_threshold is not None
+    assert tag.probability >= tag.auto_threshold
+    within = tiny_tagger.tag(Document("x", " ".join([CARD_WORDS, *SENTENCES["fisheries"][:3]])))
+    assert [(tag.theme, tag.decision, tag.reason) for tag in within.tags] == [("fisheries", "auto", "above_threshold")]
+
+
+def test_learned_words_alone_make_no_conflict(tiny_tagger: Tagger) -> None:
+    """Where a theme's card does not speak for it, learned words against it are no conflict of two sides."""
+    reading = tiny_tagger.scorer.read(" ".join(SENTENCES["none"][:3]))
+    assert reading.learned[0] < 0 == reading.card[0]
+    sure = np.ones(len(tiny_tagger.themes))
+    decided_ = tiny_tagger.decide("", reading, sure)
+    assert (decided_.caution, REASONS[decided_.reasons[0]]) == (None, "above_threshold")

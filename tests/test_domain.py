@@ -35,11 +35,14 @@ UNLIKE = {
     "nothing": "",
     "spaces": " \n\n ",
     "marks": "§ § §",
-    "numbers and marks": "-- 1 -- 2 -- 3 --",
+    "numbers and marks": "-- 1 -- 2 -- 3 --" * 10,
     "Latin of printers": "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt.",
     "Finnish": "Hallitus esittää, että silakan ja lohen kalastuskiintiöitä lasketaan ensi vuonna pohjoisilla vesillä.",
     "Chinese": "部长们今天就北部水域的鲱鱼捕捞配额达成一致。",
-    "a recipe": "Whisk two eggs with sugar, fold in flour and butter, and bake the dough until golden brown.",
+    "a recipe": (
+        "Whisk two eggs with sugar, fold in flour and butter, and bake the dough until golden brown. Dust it with "
+        "cinnamon and serve it warm, with a spoon of cream."
+    ),
     "words of the seeds by the bag": " ".join(["herring"] * 60 + ["umbrellas"] * 40),
 }
 
@@ -90,6 +93,7 @@ def test_each_limit_counts_by_itself(tiny_tagger: Tagger) -> None:
     assert caution(tiny_tagger, text, least_likeness=likeness + 1e-9) == "out_of_domain"
     assert caution(tiny_tagger, text, least_words=len(reading.tokens.words)) is None
     assert caution(tiny_tagger, text, least_words=len(reading.tokens.words) + 1) == "too_short"
+    assert caution(tiny_tagger, text, least_words=len(reading.tokens.words) + 1, most_unseen=0) == "too_short"
 
 
 @pytest.mark.parametrize(("words", "expected"), [(1, None), (9, None), (10, "out_of_domain"), (40, "out_of_domain")])

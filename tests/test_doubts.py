@@ -38,7 +38,7 @@ def trained(seeds: Path, models: Path, said: Probabilities) -> str:
         probabilities[ids.index(identifier), themes.index(theme)] = probability
     groups = group_texts(corpus.texts, [seed.page for seed in corpus.seeds]).astype(np.int32)
     digests = [text_digest(text) for text in corpus.texts]
-    held_out = HeldOutSeeds(ids, digests, groups, corpus.theme_sets, probabilities)
+    held_out = HeldOutSeeds(ids, digests, groups, corpus.theme_sets, probabilities, probabilities >= 0.5)
 
     def write(folder: Path) -> dict[str, Any]:
         shutil.copytree(live.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
@@ -86,6 +86,21 @@ def test_both_directions_are_found(seeds: Path, models: Path, doubt: Listed) -> 
         ("railways-3", "missing", "vaccines"),
         ("none-2", "missing", "fisheries"),
     ]
+
+
+def test_a_theme_that_no_seed_has_raises_no_doubt(seeds: Path, models: Path, doubt: Listed) -> None:
+    """What a card alone makes of a seed is no ground to doubt the seed."""
+    trained(seeds, models, {("none-2", "lighthouses"): 0.99, ("none-3", "fisheries"): 0.99})
+    assert pairs(doubt()) == [("none-3", "missing", "fisheries")]
+
+
+def test_a_theme_that_no_seed_has_is_not_called_new(run: Run, seeds: Path, models: Path) -> None:
+    """A theme that the version knows, but no seed had, is not newer than the version: training again is no remedy."""
+    trained(seeds, models, {})
+    said = run("seeds", "doubt", "--seeds", seeds, "--models", models)[2]
+    assert "newer" not in said
+    code, _, said = run("seeds", "doubt", "--theme", "lighthouses", "--seeds", seeds, "--models", models)
+    assert (code, "lighthouses" in said, "newer" in said) == (1, True, False), said
 
 
 def test_a_doubt_tells_what_it_rests_on(seeds: Path, models: Path, doubt: Listed) -> None:
@@ -164,7 +179,7 @@ def test_what_cannot_be_judged_is_counted(run: Run, seeds: Path, models: Path, d
     said = run("seeds", "doubt", "--seeds", seeds, "--models", models)[2]
     assert "2 seeds are newer than v0002; train to have them judged" in said
     assert "1 seed is changed since v0002; train to have it judged" in said
-    assert "not judged: ports." in said
+    assert "Themes newer than v0002, not judged: ports." in said
     code, _, said = run("seeds", "doubt", "--theme", "ports", "--seeds", seeds, "--models", models)
     assert (code, "newer than v0002" in said) == (1, True)
 

@@ -166,6 +166,25 @@ def test_intervals_hold_the_figure_and_shrink_with_more_texts() -> None:
         assert (large["high"] - large["low"]) / (small["high"] - small["low"]) == pytest.approx(4, rel=0.25)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_intervals_of_rare_themes_hold_their_value(seed: int) -> None:
+    """With many themes of one to three examples each interval holds its value, that of macro F1 well inside."""
+    random = np.random.default_rng(seed)
+    truth = np.zeros((60, 80), dtype=bool)
+    for theme in range(80):
+        truth[random.choice(60, size=random.integers(1, 4), replace=False), theme] = True
+    said = np.where(truth ^ (random.random(truth.shape) < np.where(truth, 0.2, 0.005)), 0.9, 0.1)
+    world = judged(said.tolist(), [np.flatnonzero(row).tolist() for row in truth])
+    averages, of_themes = measure(world, {"all": np.arange(80)})
+    for figure in (figure for figures in (averages["all"], *of_themes) for figure in figures.values()):
+        if figure:
+            assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    macro = averages["all"]["macro_f1"]
+    assert macro
+    width = macro["high"] - macro["low"]
+    assert macro["low"] + width / 4 < macro["value"] < macro["high"] - width / 4
+
+
 def test_intervals_are_the_same_every_time() -> None:
     """The draws are those of a fixed seed."""
     views = {"all": np.arange(3), "some": np.array([0, 2])}

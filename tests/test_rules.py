@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from tagger.cleaning import Tokens, tokens
 from tagger.corpus import read_corpus
-from tagger.decisions import AUTO, NOTHING
+from tagger.decisions import AUTO, NOTHING, REVIEW
 from tagger.features import CardCounts, CardTerms
-from tagger.folds import group_texts, stratified_folds
+from tagger.folds import group_texts, source_folds, stratified_folds
 from tagger.model import Recipe, ThemeModel
 from tagger.promises import Promise, keep
 from tagger.rules import cross_fitted_decisions, decision_rule, domain_of
+from tagger.tagging import Tagger
 from tagger.thresholds import RULES, Rule, theme_thresholds
-from tagger.validation import HeldOut, Labelled
+from tagger.validation import HeldOut, Labelled, cross_fitted
 
 NO_PROMISE = [None] * 4
 
@@ -44,7 +45,7 @@ def held_out(labelled: Labelled, shift: float) -> HeldOut:
     """Return scores that are right for every text, and higher by `shift` throughout."""
     everything = np.arange(len(labelled.read))
     scores = np.where(labelled.theme_sets, 1.0, -1.0) + shift
-    return HeldOut([(everything, everything)], scores, np.zeros(scores.shape, dtype=bool))
+    return HeldOut([(everything, everything)], scores, np.zeros(scores.shape, dtype=bool), everything)
 
 
 def synthetic(n: int, sharpness: float, draw: int = 0) -> tuple[Labelled, list[HeldOut]]:
@@ -58,7 +59,7 @@ def synthetic(n: int, sharpness: float, draw: int = 0) -> tuple[Labelled, list[H
         scores = sharpness * np.where(truth, 1.0, -1.0) + random.normal(size=truth.shape)
         tests = np.array_split(random.permutation(n), 3)
         folds = [(np.setdiff1d(np.arange(n), test), test) for test in tests]
-        parts.append(HeldOut(folds, scores, random.random(truth.shape) < 0.1))
+        parts.append(HeldOut(folds, scores, random.random(truth.shape) < 0.1, labelled.groups))
     return labelled, parts
 
 
@@ -166,6 +167,62 @@ def test_no_fold_decides_on_itself() -> None:
             assert (after[number].probabilities != before[number].probabilities).any()
 
 
+def mirrored(n: int) -> tuple[Labelled, list[HeldOut], NDArray[np.intp]]:
+    """Return texts of two sources, two in three of which have a near-duplicate in the other, and those groups."""
+    labelled, parts = synthetic(3 * n, 0.8)
+    groups = np.concatenate([np.arange(n), np.arange(n), np.arange(n, 2 * n)])
+    north = np.concatenate([np.arange(n), np.arange(2 * n, 2 * n + n // 2)])
+    south = np.setdiff1d(np.arange(3 * n), north)
+    by_source = [(np.setdiff1d(rest, np.flatnonzero(np.isin(groups, groups[test]))), test)
+                 for test, rest in ((north, south), (south, north))]  # fmt: skip
+    tests = [np.flatnonzero(groups % 3 == fold) for fold in range(3)]
+    stratified = [(np.setdiff1d(np.arange(3 * n), test), test) for test in tests]
+    both = zip(parts, (stratified, by_source), strict=True)
+    return labelled, [replace(part, folds=folds, groups=groups) for part, folds in both], groups
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_fold_is_decided_by_near_duplicates_of_its_texts(rule: Rule) -> None:
+    """With the truths of a source's copies in the other source turned around, all that is decided on it stays."""
+    labelled, parts, groups = mirrored(60)
+    promised = [0.7, None, None]
+    before = cross_fitted_decisions(labelled, parts, rule, promised, np.arange(3))
+    given = cross_fitted(parts, labelled.theme_sets, RULES[rule])
+    for number, part in enumerate(parts):
+        for _, test in part.folds:
+            copies = np.isin(groups, groups[test])
+            truth = labelled.theme_sets.copy()
+            truth[copies] = ~truth[copies]
+            turned = replace(labelled, theme_sets=truth)
+            after = cross_fitted_decisions(turned, parts, rule, promised, np.arange(3))
+            np.testing.assert_array_equal(after[number].probabilities[test], before[number].probabilities[test])
+            np.testing.assert_array_equal(after[number].decisions[test], before[number].decisions[test])
+            np.testing.assert_array_equal(cross_fitted(parts, truth, RULES[rule])[number][test], given[number][test])
+            assert (after[number].probabilities != before[number].probabilities).any()
+
+
+def test_decisions_on_held_out_texts_see_conflicts() -> None:
+    """Where the learned words oppose a theme, it is given for review at most on held-out texts too, as in use."""
+    labelled, parts = synthetic(200, 3.0)
+    for number, found in enumerate(cross_fitted_decisions(labelled, parts, "global", [None] * 3, np.arange(3))):
+        opposed = parts[number].opposed[found.rows]
+        assert (found.decisions[opposed] == REVIEW).any()
+        assert not (found.decisions[opposed] == AUTO).any()
+        assert (found.decisions[~opposed] == AUTO).any()
+
+
+def test_further_draws_move_thresholds_and_nothing_else(labelled: Labelled, model: ThemeModel) -> None:
+    """A threshold is the mean over the draws; probabilities rest on the scores of the first alone."""
+    part = held_out(labelled, 0)
+    further = replace(part, more=(part.scores + 0.1, part.scores + 0.2))
+    (alone, _), (found, _) = (decision_rule(model, labelled, [one], "per_theme", NO_PROMISE) for one in (part, further))
+    seeded = labelled.theme_sets.any(axis=0)
+    np.testing.assert_array_equal(found.slope, alone.slope)
+    np.testing.assert_array_equal(found.intercept, alone.intercept)
+    limits = found.score_thresholds()[seeded] - alone.score_thresholds()[seeded]
+    assert limits == pytest.approx(0.1, abs=1e-3)
+
+
 def test_only_texts_of_folds_are_decided() -> None:
     """A part that holds out some of the texts gives decisions for those, in their order."""
     labelled, parts = synthetic(100, 2.0)
@@ -199,3 +256,35 @@ def test_the_domain_holds_all_seeds_but_the_odd(labelled: Labelled, model: Theme
     short = [Tokens(read.raw[:9], read.words[:9], 9) for read in labelled.read]
     cut = replace(labelled, read=short, counts=CardTerms(labelled.cards).count(short))
     assert domain_of(model, cut, folds).least_words == 9
+
+
+def test_the_domain_is_learned_from_texts_that_were_held_out(labelled: Labelled, model: ThemeModel) -> None:
+    """Words of its own make a held-out seed strange; a limit by models that saw the seed would not know them."""
+    own = [[f"own{chr(97 + row // 26)}{chr(97 + row % 26)}{letter}" for letter in "abcde"] for row in range(46)]
+    read = [
+        Tokens([*words, *text.raw], [*words, *text.words], text.lead)
+        for words, text in zip(own, labelled.read, strict=True)
+    ]
+    told = replace(labelled, read=read, counts=CardTerms(labelled.cards).count(read))
+    everything = np.arange(len(read))
+    held, seen = (
+        domain_of(model, told, folds)
+        for folds in (stratified_folds(told.theme_sets, told.groups, 0), [(everything, everything)])
+    )
+    for limits, flattering in zip(held.limits, seen.limits, strict=True):
+        assert limits.most_unseen >= 5 / max(len(set(text.words)) for text in read)
+        assert flattering.most_unseen == 0
+        assert limits.least_likeness < flattering.least_likeness
+
+
+def test_the_domain_of_a_version_is_that_of_its_held_out_texts(
+    labelled: Labelled, model: ThemeModel, tiny_tagger: Tagger
+) -> None:
+    """Training sets the limits by the folds it measures on, of both kinds, and not by texts its models saw."""
+    folds = [
+        *stratified_folds(labelled.theme_sets, labelled.groups, 0),
+        *source_folds(labelled.sources, labelled.groups),
+    ]
+    assert domain_of(model, labelled, folds).as_record() == tiny_tagger.domain.as_record()
+    everything = np.arange(len(labelled.read))
+    assert domain_of(model, labelled, [(everything, everything)]).as_record() != tiny_tagger.domain.as_record()

@@ -431,6 +431,19 @@ def test_what_was_kept_stands_beside_the_seeds(run: Run, seeds: Path) -> None:
     assert (code, "checked.yaml, line 2 has 'trade' for a list of themes. Expected" in said) == (1, True), said
 
 
+@pytest.mark.parametrize("damage", [b'- {"id": "x", "given": "trade"}\n', b"- {\n", b"\xff\n", b"trade\n"])
+def test_a_damaged_list_of_what_was_kept_stops_the_correction(run: Run, seeds: Path, damage: bytes) -> None:
+    """Where what was kept cannot be read, the seed is not corrected either: all files stay as they were."""
+    (seeds / "checked.yaml").write_bytes(damage)
+    before = files(seeds)
+    code, _, said = run("seeds", "correct", "none-1", "--add", "fisheries", "--keep", "railways", "--seeds", seeds)
+    assert (code, "checked.yaml" in said, "Traceback" in said) == (1, True, False), said
+    assert files(seeds) == before
+    (seeds / "checked.yaml").unlink()
+    assert run("seeds", "correct", "none-1", "--add", "fisheries", "--keep", "railways", "--seeds", seeds)[0] == 0
+    assert files(seeds) != before
+
+
 @given(st.dictionaries(names, st.dictionaries(st.sampled_from("abc"), st.booleans(), min_size=1), max_size=4))
 def test_whatever_is_kept_is_read_again(kept: dict[str, dict[str, bool]]) -> None:
     """What is written of any ids is read again, whatever characters they have."""

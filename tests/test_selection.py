@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +16,16 @@ from tagger.cleaning import tokens
 from tagger.corpus import read_corpus
 from tagger.errors import SeedsError
 from tagger.features import CardTerms
-from tagger.folds import group_texts
+from tagger.folds import Fold, group_texts, stratified_folds
 from tagger.model import Recipe
 from tagger.selection import (
     BUDGETS,
     CARD_STRENGTHS,
     COSTS,
+    CURVE,
     LEAST_EXAMPLES,
     MOST_THEMES,
+    REPEATS,
     STEPS,
     Selection,
     best_beyond_error,
@@ -29,9 +33,10 @@ from tagger.selection import (
     strongest_within_error,
     telling_themes,
 )
-from tagger.validation import Labelled
+from tagger.thresholds import theme_thresholds
+from tagger.validation import HeldOut, Labelled, cross_fitted, hold_out
 
-THEMES = 4
+THEMES, SEEDED = 4, 3
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +82,7 @@ def test_without_a_budget_the_usual_recipe_is_taken(labelled: Labelled, monkeypa
 def test_a_larger_budget_reaches_what_a_smaller_leaves_out(labelled: Labelled, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small budget goes to the strength of the cards, a large one to all steps; what is spent stays within it."""
     folds = sum(len(part.folds) for part in with_budget(labelled, monkeypatch, 0).held_out.values())
-    least, strengths = folds * THEMES, len(CARD_STRENGTHS) * folds * THEMES
+    least, strengths = folds * THEMES, len(CARD_STRENGTHS) * folds * SEEDED
     small = with_budget(labelled, monkeypatch, strengths)
     assert small.left_out == [step for step in STEPS if step != "card strength"]
     assert tried(small) == [*STRENGTHS, *RULES]
@@ -118,6 +123,61 @@ def test_the_curve_measures_models_of_fewer_texts(labelled: Labelled) -> None:
     assert len(curve.given) == len(curve.texts) == len(curve.examples)
     right = [(given_ & labelled.theme_sets[:, curve.themes]).sum() for given_ in curve.given]
     assert right[-1] == max(right)
+
+
+def test_the_curve_is_learned_from_fewer_groups(labelled: Labelled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of the texts is a part of their groups, each whole: near-duplicates go together, as in all training."""
+    rough = replace(labelled, groups=np.arange(len(labelled.read)) // 3)
+    asked: list[list[Fold]] = []
+
+    def noted(labelled_: Labelled, folds: Sequence[Fold], *rest: Any) -> list[HeldOut]:
+        asked.append(list(folds))
+        return hold_out(labelled_, folds, *rest)
+
+    monkeypatch.setattr("tagger.selection.hold_out", noted)
+    found = select(rough, "quick")
+    assert found.curve
+    whole = found.curve.folds
+    some = [folds for folds in asked if len(folds) == len(whole) and len(folds[0][0]) < 0.8 * len(whole[0][0])]
+    some = [folds for folds in some if all((f[1] == w[1]).all() for f, w in zip(folds, whole, strict=True))]
+    assert len(some) == len(CURVE)
+    for part, folds in zip(CURVE, some, strict=True):
+        for (train, _), (everything, test) in zip(folds, whole, strict=True):
+            of_train, of_all = set(rough.groups[train]), set(rough.groups[everything])
+            assert len(of_train) == round(part * len(of_all))
+            assert train.tolist() == [row for row in everything if rough.groups[row] in of_train]
+            assert not of_train & set(rough.groups[test])
+
+
+def test_further_draws_stand_beside_the_scores_of_the_first(labelled: Labelled) -> None:
+    """Held-out scores are those of the first draw of folds; those of the others move thresholds, not what they meet."""
+    found = select(labelled, "quick")
+    part = found.held_out["stratified"]
+    drawn = [stratified_folds(labelled.theme_sets, labelled.groups, draw) for draw in range(REPEATS)]
+    alone = [hold_out(labelled, folds, [found.recipe], np.arange(THEMES), lambda _fits: None)[0] for folds in drawn]
+    np.testing.assert_array_equal(part.scores, alone[0].scores)
+    np.testing.assert_array_equal(part.opposed, alone[0].opposed)
+    assert [test.tolist() for _, test in part.folds] == [test.tolist() for _, test in drawn[0]]
+    for scores, other in zip(part.more, alone[1:], strict=True):
+        np.testing.assert_array_equal(scores, other.scores)
+        assert (scores != part.scores).any()
+    assert found.held_out["by_source"].more == ()
+    truth = labelled.theme_sets
+    expected = np.mean([theme_thresholds(one.scores, truth) for one in alone], axis=0)
+    np.testing.assert_allclose(part.thresholds(part.rows, truth, theme_thresholds), expected)
+    given_ = cross_fitted([part], truth)[0]
+    for _, test in part.folds:
+        limits = part.thresholds(part.apart(test), truth, theme_thresholds)
+        np.testing.assert_array_equal(given_[test], part.scores[test] >= limits)
+
+
+def test_what_was_tried_is_told_with_its_distance(labelled: Labelled) -> None:
+    """Of each choice the best is behind by nothing, and the others by what their score lacks."""
+    rows = [row for row in select(labelled, "quick").tried if row["what"] == "card strength"]
+    best = max(row["score"] for row in rows)
+    for row in rows:
+        assert row["behind"] == pytest.approx(best - row["score"], abs=2e-6)
+        assert (row["standard_error"] == 0) == (row["behind"] == 0) or row["behind"] == 0
 
 
 def test_seeds_that_are_all_alike_are_refused(labelled: Labelled) -> None:
@@ -166,12 +226,13 @@ def test_gains_are_compared_fold_by_fold() -> None:
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=300))
 def test_recipes_are_compared_on_frequent_and_rare_themes(counts: list[int]) -> None:
-    """All themes, or fifty of those with enough examples: from the most frequent to the rarest, spread evenly."""
+    """All that have seeds, or fifty of those with enough: from the most frequent to the rarest, spread evenly."""
     theme_sets = np.arange(40)[:, None] < np.array(counts)[None, :]
     chosen = telling_themes(theme_sets).tolist()
     assert chosen == sorted(set(chosen))
-    if len(counts) <= MOST_THEMES:
-        assert chosen == list(range(len(counts)))
+    seeded = [theme for theme, count in enumerate(counts) if count]
+    if len(seeded) <= MOST_THEMES:
+        assert chosen == seeded
         return
     telling = sorted((count for count in counts if count >= LEAST_EXAMPLES), reverse=True)
     of_chosen = sorted((counts[theme] for theme in chosen), reverse=True)

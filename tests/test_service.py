@@ -136,7 +136,7 @@ def test_what_was_not_asked_for_is_not_there(client: TestClient, known_text: str
     answer = client.post("/v1/tags", json={"text": known_text}).json()
     assert set(answer) == {"id", "version", "tags"}
     assert {frozenset(tag) for tag in answer["tags"]} == {
-        frozenset({"theme", "label", "probability", "threshold", "decision", "reason"})
+        frozenset({"theme", "label", "probability", "threshold", "auto_threshold", "decision", "reason"})
     }
 
 
@@ -177,7 +177,7 @@ def test_sentences_stand_where_they_say(client: TestClient, how: dict[str, str])
 
 def test_a_text_too_long_to_search_is_refused(client: TestClient) -> None:
     """Sentences that decide are not searched in a text that is too long for it; in a batch the others are answered."""
-    body = {"text": f"{TEXT} " * 401, "counterfactual": True}
+    body = {"text": "Cod and hake. " * 401, "counterfactual": True}
     assert "Give a shorter text" in assert_problem(client.post("/v1/tags", json=body), 422)["detail"]
     batch = {"documents": [{"text": TEXT}, {"text": body["text"]}], "counterfactual": True}
     first, second = client.post("/v1/tags/batch", json=batch).json()["results"]
@@ -188,7 +188,8 @@ def test_a_text_too_long_to_search_is_refused(client: TestClient) -> None:
 
 def test_the_caution_of_a_document_comes_with_its_tags(client: TestClient) -> None:
     """A text unlike the seeds says so; that is the reason why each of its themes is for review."""
-    answer = client.post("/v1/tags", json={"text": f"{TEXT} Quaxi morlo tiburn felas.", "include": "all"}).json()
+    text = f"{TEXT} Quaxi morlo tiburn felas and the ulmen garrit of noxel brim under the wexor, they say."
+    answer = client.post("/v1/tags", json={"text": text, "include": "all"}).json()
     assert answer["caution"] in ("out_of_domain", "language")
     assert {(tag["decision"], tag["reason"]) for tag in answer["tags"]} == {("review", answer["caution"])}
     assert {score["decision"] for score in answer["scores"]} == {"review", "none"}
@@ -438,6 +439,39 @@ def test_too_many_documents_are_refused(tiny_models: Path) -> None:
     with TestClient(create_app(tiny_models)) as client:
         documents = [{"text": "a"}] * 10_001
         assert_problem(client.post("/v1/tags/batch", json={"documents": documents}), 422)
+
+
+@pytest.mark.parametrize(("option", "most"), [("explain", 200_000), ("counterfactual", 20_000)])
+def test_more_text_than_can_be_explained_is_refused(tiny_models: Path, option: str, most: int) -> None:
+    """The texts of a request count together: at the limit they are answered, beyond it refused with the remedy."""
+    half = f"{TEXT}\n".ljust(most // 2, "x")
+    with TestClient(create_app(tiny_models)) as client:
+        documents: list[Any] = [{"text": half}, {"text": half}]
+        answer = client.post("/v1/tags/batch", json={"documents": documents, option: True})
+        assert answer.status_code == 200
+        assert [result["tags"] != [] for result in answer.json()["results"]] == [True, True]
+        documents = [{"text": half}, {"text": f"{half}x"}, {"text": 5}]
+        over = client.post("/v1/tags/batch", json={"documents": documents, option: True})
+        page = client.post("/v1/tags", json={"text": f"{half}{half}x", "split": "auto", option: True})
+        for response in (over, page):
+            said = assert_problem(response, 422)["detail"]
+            assert f"The texts have {most + 1:,} characters" in said
+            assert f"with `{option}` a request may have {most:,}. Send fewer" in said
+            assert f"leave `{option}` out" in said
+        assert client.post("/v1/tags/batch", json={"documents": documents}).status_code == 200
+
+
+def test_more_scores_than_one_answer_holds_are_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents times themes are limited where every score is asked for; the refusal says how many can be sent."""
+    monkeypatch.setattr("tagger.service.routes.MOST_SCORES", 11)
+    body: dict[str, Any] = {"documents": [{"text": TEXT}] * 2, "include": "all"}
+    results = client.post("/v1/tags/batch", json=body).json()["results"]
+    assert [len(result["scores"]) for result in results] == [4, 4]
+    body["documents"] *= 2
+    said = assert_problem(client.post("/v1/tags/batch", json=body), 422)["detail"]
+    assert said.startswith("4 documents times 4 themes are too many scores")
+    assert "at most 2 documents can be sent with `include: all`" in said
+    assert client.post("/v1/tags/batch", json={**body, "include": "tags"}).status_code == 200
 
 
 def test_an_unexpected_failure_says_nothing_of_its_inside(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

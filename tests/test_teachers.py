@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from tagger.corpus import Corpus, read_corpus
+from tagger.decisions import NOTHING
 from tagger.documents import Document
 from tagger.features import CardTerms, read
 from tagger.folds import group_texts
 from tagger.heldout import HeldOutSeeds, text_digest
 from tagger.model import ThemeModel, teachers_of
+from tagger.rules import cross_fitted_decisions
 from tagger.scorer import Scorer
 from tagger.selection import select
 from tagger.tagging import MOST_TAUGHT, Tagger, Wanted
-from tagger.teachers import Teachers
+from tagger.teachers import Taught, Teachers
 from tagger.themes import ThemeCard
 from tagger.validation import Labelled
 
@@ -52,21 +54,27 @@ def taught(request: pytest.FixtureRequest) -> tuple[Scorer, Teachers]:
     return Scorer(model.compile()), teachers_of(model, features, card_scores, TRUTH, names)
 
 
+def taught_by(scorer: Scorer, teachers: Teachers, text: str, theme: int, most: int) -> list[Taught]:
+    """Return the seeds that a theme's score of a text goes back to."""
+    reading = scorer.read(text)
+    return teachers.taught(teachers.products(scorer.arrays, reading), float(reading.card[theme]), theme, most)
+
+
 def test_the_shares_of_all_seeds_make_the_score(tiny_tagger: Tagger, corpus: Corpus) -> None:
     """For each theme with seeds they sum up to the score without its bias, within the tolerance of the solver."""
     texts = [*corpus.texts, "A trawler lands herring at the clinic.", "The keeper of the light", "", "zzzz"]
     for text in texts:
         reading = tiny_tagger.scorer.read(text)
         for theme in range(3):
-            found = tiny_tagger.teachers.taught(tiny_tagger.scorer.arrays, reading, theme, len(corpus.seeds))
+            found = taught_by(tiny_tagger.scorer, tiny_tagger.teachers, text, theme, len(corpus.seeds))
             score = reading.learned[theme] + reading.card[theme]
             assert sum(seed.share for seed in found) == pytest.approx(score, abs=SOLVED)
 
 
 def test_a_theme_without_seeds_was_taught_by_none(tiny_tagger: Tagger) -> None:
     """A theme that has only its card goes back to no seed."""
-    reading = tiny_tagger.scorer.read("The keeper of the light sounded the foghorn.")
-    assert tiny_tagger.teachers.taught(tiny_tagger.scorer.arrays, reading, 3, 10) == []
+    text = "The keeper of the light sounded the foghorn."
+    assert taught_by(tiny_tagger.scorer, tiny_tagger.teachers, text, 3, 10) == []
     found = tiny_tagger.tag(Document("x", "The keeper of the light and the foghorn."), Wanted(taught_by=True))
     assert [(tag.theme, tag.taught_by) for tag in found.tags if tag.theme == "lighthouses"] == [("lighthouses", ())]
 
@@ -75,7 +83,7 @@ def test_the_text_of_a_seed_goes_back_to_it_first(taught: tuple[Scorer, Teachers
     """Given again, the text of a seed with a theme was taught by that seed before all others, and in favour."""
     scorer, teachers = taught
     for number, text in enumerate(TEXTS[:6]):
-        found = teachers.taught(scorer.arrays, scorer.read(text), number // 3, 8)
+        found = taught_by(scorer, teachers, text, number // 3, 8)
         assert found[0].id == f"seed-{number}"
         assert found[0].share > 0
 
@@ -85,16 +93,16 @@ def test_seeds_speak_for_their_themes_and_against_others(taught: tuple[Scorer, T
     scorer, teachers = taught
     for text in ("herring train soup", "train timetable and herring boats", " ".join(TEXTS)):
         for theme in (0, 1):
-            for seed in teachers.taught(scorer.arrays, scorer.read(text), theme, 8):
+            for seed in taught_by(scorer, teachers, text, theme, 8):
                 with_theme = TRUTH[int(seed.id.removeprefix("seed-")), theme]
+                assert seed.has_theme == with_theme
                 assert seed.share >= -1e-9 if with_theme else seed.share <= 1e-9
 
 
 def test_the_largest_shares_come_first(tiny_tagger: Tagger, corpus: Corpus) -> None:
     """As many seeds as asked for, the largest share first, for or against, under the names and titles they have."""
     titles = {seed.document.id: seed.document.title for seed in corpus.seeds}
-    reading = tiny_tagger.scorer.read(corpus.texts[0])
-    everything = tiny_tagger.teachers.taught(tiny_tagger.scorer.arrays, reading, 0, len(titles))
+    everything = taught_by(tiny_tagger.scorer, tiny_tagger.teachers, corpus.texts[0], 0, len(titles))
     sizes = [abs(seed.share) for seed in everything]
     assert sizes == sorted(sizes, reverse=True)
     assert {seed.id: seed.title for seed in everything}.items() <= titles.items()
@@ -111,8 +119,7 @@ def test_teachers_are_read_as_they_were_written(taught: tuple[Scorer, Teachers],
     written.save(tmp_path)
     found = Teachers.load(tmp_path)
     assert list(found.names) == names
-    reading = scorer.read(TEXTS[0])
-    assert found.taught(scorer.arrays, reading, 0, 8) == written.taught(scorer.arrays, reading, 0, 8)
+    assert taught_by(scorer, found, TEXTS[0], 0, 8) == taught_by(scorer, written, TEXTS[0], 0, 8)
 
 
 def test_held_out_seeds_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -123,16 +130,17 @@ def test_held_out_seeds_are_read_as_they_were_written(tmp_path: Path) -> None:
         np.array([0, 1], dtype=np.int32),
         np.array([[True, False], [False, True]]),
         np.array([[0.25, 0.5], [0.0, 1.0]], dtype=np.float32),
+        np.array([[False, True], [False, True]]),
     )
     written.save(tmp_path)
     found = HeldOutSeeds.load(tmp_path)
     assert (found.ids, found.digests) == (written.ids, written.digests)
-    for name in ("groups", "theme_sets", "probabilities"):
+    for name in ("groups", "theme_sets", "probabilities", "given"):
         np.testing.assert_array_equal(getattr(found, name), getattr(written, name), strict=True)
 
 
 def test_training_keeps_what_held_out_models_gave(tiny_tagger: Tagger, tiny_models: Path, corpus: Corpus) -> None:
-    """Each version holds its seeds in order, with the digests of their texts and their held-out probabilities."""
+    """Each version holds its seeds in order, with digests, probabilities and decisions of the stratified folds."""
     found = HeldOutSeeds.load(tiny_models / "v0001")
     assert list(found.ids) == [seed.document.id for seed in corpus.seeds]
     assert list(found.digests) == [text_digest(text) for text in corpus.texts]
@@ -141,6 +149,15 @@ def test_training_keeps_what_held_out_models_gave(tiny_tagger: Tagger, tiny_mode
     texts = [read(text) for text in corpus.texts]
     groups, sources = group_texts(texts, [None] * len(texts)), [seed.source for seed in corpus.seeds]
     counts = CardTerms(corpus.cards).count(texts)
-    selected = select(Labelled(texts, counts, corpus.theme_sets, corpus.cards, groups, sources), "quick")
-    expected = tiny_tagger.rule.probabilities(selected.held_out["stratified"].scores)
+    labelled = Labelled(texts, counts, corpus.theme_sets, corpus.cards, groups, sources)
+    selected = select(labelled, "quick")
+    stratified, by_source = selected.held_out["stratified"], selected.held_out["by_source"]
+    expected, other = (tiny_tagger.rule.probabilities(part.scores) for part in (stratified, by_source))
     np.testing.assert_array_equal(found.probabilities, expected.astype(np.float32))
+    assert (found.probabilities != other.astype(np.float32)).any()
+    of_stratified, of_sources = cross_fitted_decisions(
+        labelled, [stratified, by_source], selected.rule, [None] * 4, np.arange(3)
+    )
+    assert found.given[:, :3].tolist() == (of_stratified.decisions != NOTHING).tolist()
+    assert not found.given[:, 3].any()
+    assert (of_stratified.decisions != of_sources.decisions).any()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tagger.documents import Document
 from tagger.errors import DamagedVersion
 from tagger.evaluation import evaluate
 from tagger.registry import Registry
+from tagger.reporting import remarks
 from tagger.tagging import Tagger, Wanted
 from tagger.training import train
 from tests.conftest import RELEASE, SENTENCES, write_seeds
@@ -180,7 +182,7 @@ def test_the_report_says_what_was_tried(tiny_models: Path) -> None:
     assert version.manifest["settings"] == report["recipe"]
     tried = report["selection"]["tried"]
     assert {row["what"] for row in tried} == {"card strength", "c", "pairs", "thresholds"}
-    assert all(0 <= row["score"] <= 1 and row["standard_error"] >= 0 for row in tried)
+    assert all(0 <= row["score"] <= 1 and row["standard_error"] >= 0 and row["behind"] >= 0 for row in tried)
     assert report["selection"]["fits"] > 100
     assert sorted(report["domain"]) == ["least_words", "limits"]
     for scores in report["held_out"].values():
@@ -226,3 +228,36 @@ def test_evidence_in_the_title_of_a_page_points_at_its_words(tiny_models: Path, 
         if term.term == "measles"
     }
     assert found == {"measles"}
+
+
+def test_training_says_what_cannot_be_told_yet(tiny_models: Path, promised_models: Path) -> None:
+    """Few seeds, and promises that are not kept with what the nearest need, are told in sentences; else nothing is."""
+
+    def of(models: Path) -> dict[str, Any]:
+        folder = Registry(models).live().folder / "report"
+        found: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        return found
+
+    assert list(remarks(of(tiny_models))) == []
+    assert [sentence.startswith("29 seeds are few") for sentence in remarks(of(tiny_models) | {"seeds": 29})] == [True]
+    assert list(remarks(of(tiny_models) | {"seeds": 30})) == []
+    (sentence,) = remarks(of(promised_models))
+    assert sentence.startswith("2 of 4 themes cannot keep their promise of precision yet")
+    assert "more examples: " in sentence
+    assert "lighthouses 7" in sentence
+    hopeless = of(promised_models)
+    for row in hopeless["themes"].values():
+        row["promise"]["needed"] = None
+    (sentence,) = remarks(hopeless)
+    assert sentence.endswith("never given without a look.")
+
+
+def test_the_command_says_what_training_remarks(run: Run, seeds: Path, tmp_path: Path) -> None:
+    """A training on few seeds with a promise says both on standard error, before what was saved."""
+    lines = (seeds / "tiny.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (seeds / "tiny.jsonl").write_text("".join(lines[:40:2]), encoding="utf-8")
+    cards = seeds / "themes.yaml"
+    cards.write_text(cards.read_text(encoding="utf-8").replace("  id: tiny\n", "  id: tiny\n  precision: .99\n"))
+    code, _, said = run("train", "--seeds", seeds, "--models", tmp_path / "few")
+    assert code == 0, said
+    assert said.index("20 seeds are few") < said.index("4 of 4 themes cannot keep") < said.index("Trained v0001")

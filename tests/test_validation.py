@@ -32,7 +32,7 @@ def noise(labelled: Labelled, draw: int) -> HeldOut:
     """Return scores that tell the themes more or less, on folds drawn anew."""
     folds = stratified_folds(labelled.theme_sets, labelled.groups, draw)
     scores = labelled.theme_sets + np.random.default_rng(draw).normal(size=labelled.theme_sets.shape)
-    return HeldOut(folds, scores, np.zeros(scores.shape, dtype=bool))
+    return HeldOut(folds, scores, np.zeros(scores.shape, dtype=bool), labelled.groups)
 
 
 def test_no_text_is_scored_by_a_model_that_saw_it(labelled: Labelled) -> None:
@@ -59,14 +59,14 @@ def test_recipes_and_themes_are_held_out_beside_one_another_as_alone(labelled: L
 
 
 def test_words_that_speak_against_a_theme_are_told_from_its_card(labelled: Labelled) -> None:
-    """A railway text in the words of the fisheries' card is opposed there: what its seeds taught lies below zero."""
+    """A railway text in the words of the fisheries' card is opposed there, and nowhere where the card is silent."""
     rail = [row for row, themes in enumerate(labelled.theme_sets[:, 1]) if themes]
     text = tokens("Trawler, herring: passengers with delayed trains will be refunded; the timetable of the operator.")
     read = [*labelled.read[: rail[0]], text, *labelled.read[rail[0] + 1 :]]
     told = replace(labelled, read=read, counts=CardTerms(labelled.cards).count(read))
     everything_else = np.setdiff1d(np.arange(len(read)), rail[:1])
     (part,) = hold_out(told, [(everything_else, np.array(rail[:1]))], [Recipe()], np.arange(4), lambda _fits: None)
-    assert part.opposed[rail[0], :3].tolist() == [True, False, True]
+    assert part.opposed[rail[0], :3].tolist() == [True, False, False]
 
 
 def test_a_fold_does_not_set_its_own_thresholds(labelled: Labelled) -> None:

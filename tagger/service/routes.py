@@ -153,9 +153,13 @@ def _check_amount(tagger: Tagger, options: Options, texts: Sequence[str]) -> Non
                 f"The texts have {characters:,} characters; with `{option}` a request may have {most:,}. Send fewer "
                 f"or shorter ones, or leave `{option}` out."
             )
-    if options.include == "all" and len(texts) * len(tagger.themes) > MOST_SCORES:
+    _check_scores(tagger, options, len(texts))
+
+
+def _check_scores(tagger: Tagger, options: Options, documents: int) -> None:
+    if options.include == "all" and documents * len(tagger.themes) > MOST_SCORES:
         raise InputError(
-            f"{len(texts):,} documents times {len(tagger.themes):,} themes are too many scores for one answer; at most "
+            f"{documents:,} documents times {len(tagger.themes):,} themes are too many scores for one answer; at most "
             f"{MOST_SCORES // len(tagger.themes):,} documents can be sent with `include: all`."
         )
 
@@ -199,6 +203,7 @@ def _tagged_text(tagger: Tagger, document: Document, options: Options) -> Tagged
 
 def _tagged_page(tagger: Tagger, document: Document, options: Options) -> TaggedPage:
     found = tagger.cut(document.text)
+    _check_scores(tagger, options, len(found.releases))
     releases, removed = [], list(found.removed)
     for tagged in tagger.tag_cut(document, found, _asked(options)):
         assert tagged.release

@@ -176,8 +176,8 @@ def teachers_of(
     cost = 2 * model.c * np.where(theme_sets, POSITIVE_WEIGHT, 1.0)
     duals = sp.csc_matrix(sign * cost * np.maximum(0, 1 - sign * linear.scores(features, card_scores)) * linear.learned)
     themes = np.repeat(np.arange(theme_sets.shape[1]), np.diff(duals.indptr))
-    with np.errstate(divide="ignore"):
-        per_card = np.where(linear.card_coef, model.card_strength**2 / linear.card_coef, 0.0)
+    per_card = np.zeros(len(linear.card_coef))
+    np.divide(model.card_strength**2, linear.card_coef, out=per_card, where=linear.card_coef != 0)
     columns = features[:, model.scorer_columns()].sorted_indices()
     return Teachers(
         names,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tagger.documents import Document, Release
 
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a term stands: offsets into the title or the text as they were given, end exclusive."""
 
     start: int
@@ -32,9 +30,15 @@ class DocumentPlaces:
 
     def of(self, spans: Sequence[Span]) -> tuple[Place, ...]:
         """Return where spans of what the model reads stand; one over the end of the title stands in two places."""
-        return tuple(place for span in spans for place in self._place(*span))
+        places: list[Place] = []
+        for start, end in spans:
+            if start >= self._text_start:
+                places.append(self._in_text(start - self._text_start, end - self._text_start))
+            else:
+                places += self._around_title(start, end)
+        return tuple(places)
 
-    def _place(self, start: int, end: int) -> Iterator[Place]:
+    def _around_title(self, start: int, end: int) -> Iterator[Place]:
         if start < self._title_end:
             yield self._in_title(start, min(end, self._title_end))
         if end > self._text_start:

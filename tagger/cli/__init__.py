@@ -18,7 +18,7 @@ COMMANDS = {
     "archive": ("tagger.cli.commands:archive", "Tag an archive of any size; a stopped run goes on."),
     "evaluate": ("tagger.cli.evaluate:evaluate", "Measure a version on documents whose themes are known."),
     "serve": ("tagger.cli.commands:serve", "Serve the live model over HTTP."),
-    "seeds": ("tagger.cli.seeds:app", "Add, confirm and check labelled documents."),
+    "seeds": ("tagger.cli.seeds:app", "Add, confirm, check, doubt and correct labelled documents."),
     "themes": ("tagger.cli.themes:app", "Look after the themes: what is wrong with them, and what to do."),
     "models": ("tagger.cli.models:app", "List, show, promote and roll back versions."),
 }

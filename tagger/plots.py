@@ -54,7 +54,7 @@ _STYLE: dict[Any, Any] = {
 def check_installed() -> None:
     """Raise OutputError where the library that draws is not installed."""
     if not find_spec("matplotlib"):
-        raise OutputError('Plots need matplotlib, which is not installed; install it: scripts/setup report')
+        raise OutputError("Plots need matplotlib, which is not installed; install it: scripts/setup report")
 
 
 def reliability(calibration: Mapping[str, Any]) -> str:

@@ -362,7 +362,7 @@ def test_without_matplotlib_the_remedy_is_told(
     path = labelled.with_name("report.html")
     code, out, err = run("evaluate", labelled, "--models", tiny_models, "--html", path)
     assert (code, out) == (1, "")
-    assert 'scripts/setup report' in err
+    assert "scripts/setup report" in err
     assert len(err.splitlines()) == 1
     assert not path.exists()
 

@@ -21,12 +21,14 @@ Imports go downwards only; import-linter checks it (see pyproject.toml).
     corpus | folds | classifiers | thresholds | promises | calibration | evaluation | plots
     counterfactuals | domain | heldout | language | teachers
     decisions | evidence | intervals | places
+    counts                             texts counted once, for the features of any part of them
     features                           texts -> tf-idf blocks and card scores, as scikit-learn transformers
     scorer                             the compiled form of a fitted model: plain arrays, no pickle
+    engine                             compiled.pyx, where there was a C compiler: scoring, and the classifiers' fits
     ------------------------------------------------------------------------------ its parts
     readers                            one module per format, a table READERS; failures are yielded
     releases                           pages -> releases: cut, strip boilerplate, find title, date, office
     ------------------------------------------------------------------------------ input
-    documents | cleaning | sentences | themes | files | settings
+    documents | cleaning | sentences | themes | files | settings | tables
     errors
 """

@@ -18,8 +18,11 @@ NUMBER = "00"
 LONGEST_TERM = 3
 """Tokens in the longest card term that is matched as a whole."""
 
+CARD_LEAD_WEIGHT = 0.5
+"""What a card term in the lead counts beside one in the whole text."""
+
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_TOKEN = re.compile(r"(?:[^\W\d]+|\d+(?:[.,]\d+)*)+")
+_TOKEN = re.compile(r"(?:\w\w+|\d)(?:(?<=\d)[.,](?=\d)\w+)*")
 _SPACE = re.compile(r"\s")
 
 
@@ -45,7 +48,7 @@ def fold(token: str) -> str:
 
 
 def tokens(text: str) -> Tokens:
-    """Return the tokens of a text: runs of letters and numbers, at least two characters once folded.
+    """Return the tokens of a text: runs of letters and numbers, of at least two letters or a digit.
 
     This is the one place where text becomes tokens; training, scoring and evidence share it.
 
@@ -57,10 +60,8 @@ def tokens(text: str) -> Tokens:
 
 
 def token_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each token of `tokens(text)`, in the same order."""
-    for match in _TOKEN.finditer(text):
-        if _is_token(match[0].lower()):  # İ becomes two characters
-            yield match.span()
+    """Return start and end of each token of `tokens(text)`, in the same order."""
+    return (match.span() for match in _TOKEN.finditer(text))
 
 
 def candidate_terms(raw: Sequence[str], starts: Container[str]) -> Iterator[tuple[str, int, int]]:
@@ -97,9 +98,7 @@ def content(title: str | None, text: str) -> str:
 
 
 def _raw(text: str) -> list[str]:
-    found = _TOKEN.findall(text.lower()) if text.isascii() else [token.lower() for token in _TOKEN.findall(text)]
-    return [token for token in found if _is_token(token)]
-
-
-def _is_token(token: str) -> bool:
-    return len(token) > 1 or token.isdecimal()
+    if text.isascii():
+        return _TOKEN.findall(text.lower())
+    # A text in lower case may have other tokens: İ becomes an i and a mark that ends the token.
+    return [token.lower() for token in _TOKEN.findall(text)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.cleaning import content, tokens
+from tagger.cleaning import content, token_spans
 from tagger.documents import Document, Unreadable
 from tagger.errors import SeedsError
 from tagger.readers import read_path
@@ -132,7 +132,7 @@ def _cards(folder: Path, problems: list[str]) -> tuple[ThemeCard, ...]:
 
 
 def _read_seeds(folder: Path, cards: Sequence[ThemeCard], problems: list[str]) -> tuple[list[Seed], int]:
-    known = [card.id for card in cards]
+    known = {card.id: None for card in cards}
     seeds: list[Seed] = []
     first: dict[str, str] = {}
     unreviewed = 0
@@ -160,7 +160,7 @@ def _used_before(document: Document, first: dict[str, str]) -> Iterator[str]:
     first.setdefault(document.id, document.where)
 
 
-def _theme_problems(document: Document, known: Sequence[str]) -> Iterator[str]:
+def _theme_problems(document: Document, known: Collection[str]) -> Iterator[str]:
     """Yield what is wrong with the themes a seed states; where no theme is known, none is unknown."""
     stated = stated_themes(document)
     seed = f"{document.where}: the seed {document.id!r} has"
@@ -209,15 +209,18 @@ def _text_of(document: Document, learned: Boilerplate) -> str:
 
 def _without_text(seeds: Sequence[Seed], texts: Sequence[str]) -> Iterator[str]:
     for seed, text in zip(seeds, texts, strict=True):
-        if not tokens(text).raw:
+        if not any(token_spans(text)):
             what = f"the seed {seed.document.id!r} has no word in it, site furniture aside"
             yield f"{seed.document.where}: {what}. Remove it or add its text."
 
 
 def _theme_sets(seeds: Sequence[Seed], cards: Sequence[ThemeCard]) -> NDArray[np.bool_]:
-    return np.array([[card.id in seed.themes for card in cards] for seed in seeds], dtype=bool).reshape(
-        len(seeds), len(cards)
-    )
+    column = {card.id: place for place, card in enumerate(cards)}
+    sets = np.zeros((len(seeds), len(cards)), dtype=bool)
+    for row, seed in enumerate(seeds):
+        # A theme of no card is a problem noted before.
+        sets[row, [column[theme] for theme in seed.themes if theme in column]] = True
+    return sets
 
 
 def _unlearnable(theme_sets: NDArray[np.bool_], cards: Sequence[ThemeCard]) -> Iterator[str]:

@@ -20,10 +20,10 @@ Reason = Literal[
 DIGITS = 6
 """Probabilities are rounded to this many digits before anything is decided, so that the last bits decide nothing."""
 
+NOT_GIVEN: tuple[Decision, Reason] = ("none", "below_threshold")
+
 NOTHING, REVIEW, AUTO = range(3)
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
-REASONS: tuple[Reason, ...] = get_args(Reason)
-_BELOW, _BEST, _NEAR, _ABOVE, _CONFLICT = range(5)
 
 Probabilities = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -49,32 +49,44 @@ class DecisionRule:
 
     def probabilities(self, scores: NDArray[np.float64]) -> Probabilities:
         """Return the probability of each score, (..., T)."""
-        return np.round(0.5 * (1 + np.tanh(0.5 * (self.slope * scores + self.intercept))), DIGITS)
+        return (0.5 * (1 + np.tanh(0.5 * (self.slope * scores + self.intercept)))).round(DIGITS)
 
     def score_thresholds(self) -> NDArray[np.float64]:
         """Return the score from which each theme's probability is its threshold, (T,)."""
         least = self.thresholds - 0.5 * 10**-DIGITS  # what is rounded to the threshold; of 1, too, the score is finite
         return np.asarray((np.log(least / (1 - least)) - self.intercept) / self.slope)
 
-    def decide(
-        self, probabilities: Probabilities, opposed: Mask | None = None, caution: Caution | None = None
-    ) -> tuple[Codes, Codes]:
-        """Return what is decided and why, as places in DECISIONS and REASONS, each (n_texts, T).
+    def settle(
+        self, probabilities: Probabilities, opposed: Mask, caution: Caution | None = None
+    ) -> dict[int, tuple[Decision, Reason]]:
+        """Return what is decided on one text, (T,), and why: of the themes that are given, by column.
 
-        `opposed` tells where the learned words speak against a theme; `caution` is about all of the texts.
+        `opposed` tells where the learned words speak against a theme; `caution` is about the text.
         """
+        given: dict[int, tuple[Decision, Reason]] = {}
+        for theme in (probabilities >= self.thresholds).nonzero()[0].tolist():
+            if caution:
+                given[theme] = "review", caution
+            elif opposed[theme]:
+                given[theme] = "review", "conflict"
+            elif probabilities[theme] >= self.auto_thresholds[theme]:
+                given[theme] = "auto", "above_threshold"
+            else:
+                given[theme] = "review", "near_threshold"
+        if not given and not caution:
+            share = probabilities / self.thresholds
+            best = int(share.argmax())
+            if share[best] >= self.nearness:
+                given[best] = "review", "best_below_threshold"
+        return given
+
+    def decide(self, probabilities: Probabilities, opposed: Mask) -> Codes:
+        """Return what `settle` decides on each of many texts, as places in DECISIONS, (n_texts, T)."""
         passing = probabilities >= self.thresholds
-        conflict = passing & opposed if opposed is not None else np.zeros_like(passing)
-        auto = passing & (probabilities >= self.auto_thresholds) & ~conflict
+        auto = passing & (probabilities >= self.auto_thresholds) & ~opposed
         decisions = np.where(auto, AUTO, np.where(passing, REVIEW, NOTHING)).astype(np.int8)
-        reasons = np.where(auto, _ABOVE, np.where(passing, _NEAR, _BELOW)).astype(np.int8)
-        reasons[conflict] = _CONFLICT
-        if caution:
-            given = decisions != NOTHING
-            decisions[given], reasons[given] = REVIEW, REASONS.index(caution)
-            return decisions, reasons
         share = probabilities / self.thresholds
         best = share.argmax(axis=1)
-        rows = np.flatnonzero(~decisions.any(axis=1) & (share.max(axis=1) >= self.nearness))
-        decisions[rows, best[rows]], reasons[rows, best[rows]] = REVIEW, _BEST
-        return decisions, reasons
+        rows = np.flatnonzero(~passing.any(axis=1) & (share.max(axis=1) >= self.nearness))
+        decisions[rows, best[rows]] = REVIEW
+        return decisions

@@ -36,7 +36,7 @@ class Domain:
 
     def caution(self, reading: Reading) -> Caution | None:
         """Return why a text is outside, if it is. A text with no known word always is."""
-        length = len(reading.tokens.words)
+        length = reading.n_words
         _, most_unseen, least_likeness = next(
             (limits for limits in reversed(self.limits) if limits.words <= length), self.limits[0]
         )
@@ -59,6 +59,5 @@ class Domain:
     @staticmethod
     def unseen(reading: Reading) -> float:
         """Return the share of a text's different words that stand in no seed, 1 where it has no word."""
-        words = set(reading.tokens.words)
         known = len(reading.active.words[0])
-        return (len(words) - known) / len(words) if words else 1.0
+        return (reading.n_different - known) / reading.n_different if reading.n_different else 1.0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.cleaning import token_spans
-from tagger.scorer import CARD_LEAD_WEIGHT, Reading, Scorer
+from tagger.cleaning import CARD_LEAD_WEIGHT
+from tagger.scorer import Occurrences, Reading, Scorer
 from tagger.sentences import sentence_spans
 
 Float64 = NDArray[np.float64]
@@ -85,8 +85,9 @@ class Explainer:
 
     def __init__(self, scorer: Scorer, text: str, reading: Reading | None = None) -> None:
         self._bias = scorer.arrays.bias
-        self._blocks = _blocks(scorer, reading or scorer.read(text))
-        self._tokens = np.array(list(token_spans(text)), dtype=np.intp).reshape(-1, 2)
+        found = scorer.occurrences(text)
+        self._blocks = _blocks(scorer, reading or scorer.read(text), found)
+        self._tokens = found.spans
         self._sentences = sentence_spans(text)
         starts = np.array([start for start, _ in self._sentences], dtype=np.intp)
         # A token always stands in a sentence; text before the first is white space.
@@ -169,35 +170,32 @@ class _Block(NamedTuple):
     starts: Ints
 
 
-def _blocks(scorer: Scorer, reading: Reading) -> list[_Block]:
+def _blocks(scorer: Scorer, reading: Reading, found: Occurrences) -> list[_Block]:
     arrays, active = scorer.arrays, reading.active
-    word_rows = np.array(reading.word_rows, dtype=np.intp)
-    known = np.flatnonzero(word_rows >= 0)
-    in_lead = known[known < reading.tokens.lead]
-    lead_rows = arrays.lead_rows[word_rows[in_lead]]
-    words = {int(row): arrays.words[row] for row in active.words[0]}
-    lead = dict(zip(lead_rows.tolist(), word_rows[in_lead].tolist(), strict=True))
-    pairs = scorer.pair_occurrences(reading.word_rows)
-    card = scorer.card_occurrences(reading.tokens.raw)
+    known = np.flatnonzero(found.words >= 0)
+    in_lead = known[known < found.lead]
+    in_lead = in_lead[arrays.lead_rows[found.words[in_lead]] >= 0]
+    lead_rows = arrays.lead_rows[found.words[in_lead]].astype(np.intp)
+    word_of = dict(zip(lead_rows.tolist(), found.words[in_lead].tolist(), strict=True))
+    words = [arrays.words[row] for row in active.words[0].tolist()]
+    lead = [arrays.words[word_of[row]] for row in active.lead[0].tolist()]
+    pairs = [arrays.pair(row) for row in active.pairs[0].tolist()]
     return [
-        _block(list(words.values()), arrays.word_weights, active.words, zip(word_rows[known], known, strict=True)),
-        _block(
-            [words[lead[row]] for row in active.lead[0].tolist()], arrays.lead_weights, active.lead,
-            ((row, start) for row, start in zip(lead_rows, in_lead, strict=True) if row >= 0),
-        ),
-        _block([_pair(scorer, row) for row in active.pairs[0].tolist()], arrays.pair_weights, active.pairs, pairs),
-        *_card_blocks(scorer, reading, card),
-    ]  # fmt: skip
+        _block(words, arrays.word_weights, active.words, found.words[known], known),
+        _block(lead, arrays.lead_weights, active.lead, lead_rows, in_lead),
+        _block(pairs, arrays.pair_weights, active.pairs, *np.array(found.pairs, np.int64).reshape(-1, 2).T),
+        *_card_blocks(scorer, reading, found),
+    ]
 
 
-def _card_blocks(scorer: Scorer, reading: Reading, found: Sequence[tuple[int, int, int]]) -> list[_Block]:
+def _card_blocks(scorer: Scorer, reading: Reading, found: Occurrences) -> list[_Block]:
     """Return the card's terms twice: what they add for standing in the text, and once more for standing in the lead."""
     arrays, (rows, values) = scorer.arrays, reading.active.card
     terms = [arrays.card_terms[row] for row in rows.tolist()]
-    places = [(row, start) for row, start, _ in found]
-    in_lead = [(row, start) for row, start, length in found if start + length <= reading.tokens.lead]
-    whole = _block(terms, arrays.card_weights, (rows, values), places, of_card=True)
-    lead = _block(terms, arrays.card_weights, (rows, values), in_lead, of_card=True)
+    term_rows, starts, lengths = np.array(found.terms, np.int64).reshape(-1, 3).T
+    led = starts + lengths <= found.lead
+    whole = _block(terms, arrays.card_weights, (rows, values), term_rows, starts, of_card=True)
+    lead = _block(terms, arrays.card_weights, (rows, values), term_rows[led], starts[led], of_card=True)
     of_lead = CARD_LEAD_WEIGHT * _log_tf(lead)
     part = of_lead / (_log_tf(whole) + of_lead)
     return [whole._replace(values=values * (1 - part)), lead._replace(values=values * part)]
@@ -209,18 +207,9 @@ def _log_tf(block: _Block) -> Float64:
 
 
 def _block(
-    terms: list[str],
-    weights: NDArray[np.float32],
-    active: tuple[Ints, Float64],
-    occurrences: Iterable[tuple[int, int]],
-    *,
-    of_card: bool = False,
-) -> _Block:
-    rows, starts = np.array(list(occurrences), dtype=np.intp).reshape(-1, 2).T
-    return _Block(of_card, terms, weights, *active, np.searchsorted(active[0], rows), starts)
-
-
-def _pair(scorer: Scorer, row: int) -> str:
-    words = scorer.arrays.words
-    first, second = divmod(int(scorer.arrays.pair_keys[row]), len(words))
-    return f"{words[first]} {words[second]}"
+    terms: list[str], weights: NDArray[np.float32], active: tuple[Ints, Float64], rows: Ints, starts: Ints,
+    *, of_card: bool = False,
+) -> _Block:  # fmt: skip
+    """Return a block, given the row of each occurrence and the token it begins at."""
+    order = np.argsort(active[0])
+    return _Block(of_card, terms, weights, *active, order[np.searchsorted(active[0], rows, sorter=order)], starts)

@@ -6,9 +6,9 @@ read once for many fits). The analyzers below are all the `TfidfVectorizer`s kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, pairwise, repeat
+from typing import NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from tagger.cleaning import LONGEST_TERM, Tokens, candidate_terms, tokens
-from tagger.scorer import CARD_LEAD_WEIGHT, LEAD_WEIGHT, PAIR_WEIGHT, WORD_WEIGHT
+from tagger.cleaning import CARD_LEAD_WEIGHT, LONGEST_TERM, Tokens, tokens
+from tagger.scorer import LEAD_WEIGHT, PAIR_WEIGHT, WORD_WEIGHT
 from tagger.themes import ThemeCard
 
 Texts = Sequence[str | Tokens]
@@ -60,6 +60,25 @@ def pairs(text: str | Tokens) -> list[str]:
     return [f"{first} {second}" for first, second in pairwise(found)]
 
 
+PAIRS = "pairs"
+
+
+class Block(NamedTuple):
+    """What is counted, in how many texts a term must stand, and what the block weighs."""
+
+    analyzer: Callable[[str | Tokens], list[str]]
+    min_df: int
+    weight: float
+
+
+BLOCKS = {
+    "words": Block(words, 2, WORD_WEIGHT),
+    "lead": Block(lead_words, 2, LEAD_WEIGHT),
+    PAIRS: Block(pairs, 3, PAIR_WEIGHT),
+}
+"""The blocks of features, in column order."""
+
+
 class WordBlocks(TransformerMixin, BaseEstimator):
     """Sublinear tf-idf of words, lead words and (with `pairs`) word pairs; with `rare_words`, also of those met once.
 
@@ -78,11 +97,14 @@ class WordBlocks(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, texts: Texts, y: object = None) -> sp.csr_matrix:  # noqa: ARG002
         """Learn from texts and return their vectors, (n_texts, n_features)."""
+        blocks = {name: block for name, block in BLOCKS.items() if self.pairs or name != PAIRS}
         self.vectorizers_ = {
-            name: TfidfVectorizer(analyzer=analyzer, min_df=1 if self.rare_words else min_df, sublinear_tf=True)
-            for name, (analyzer, min_df, _) in self._blocks().items()
+            name: TfidfVectorizer(
+                analyzer=block.analyzer, min_df=1 if self.rare_words else block.min_df, sublinear_tf=True
+            )
+            for name, block in blocks.items()
         }
-        self.weights_ = {name: weight for name, (_, _, weight) in self._blocks().items()}
+        self.weights_ = {name: block.weight for name, block in blocks.items()}
         return self._stack({name: v.fit_transform(texts) for name, v in self.vectorizers_.items()})
 
     def transform(self, texts: Texts) -> sp.csr_matrix:
@@ -97,13 +119,6 @@ class WordBlocks(TransformerMixin, BaseEstimator):
         counts.data += 1
         norms = np.sqrt(np.asarray(counts.multiply(vectorizer.idf_).power(2).sum(axis=1))).ravel()
         return np.where(norms > 0, norms, 1.0)
-
-    def _blocks(self) -> dict[str, tuple[Any, int, float]]:
-        blocks: dict[str, tuple[Any, int, float]] = {
-            "words": (words, 2, WORD_WEIGHT),
-            "lead": (lead_words, 2, LEAD_WEIGHT),
-        }
-        return blocks | ({"pairs": (pairs, 3, PAIR_WEIGHT)} if self.pairs else {})
 
     def _stack(self, blocks: dict[str, sp.csr_matrix]) -> sp.csr_matrix:
         return sp.hstack([self.weights_[name] * block for name, block in blocks.items()], format="csr")
@@ -134,11 +149,23 @@ class CardTerms:
         self.terms = sorted({term for of_theme in weights for term in of_theme})
         self.weights = np.array([[of_theme.get(term, 0.0) for of_theme in weights] for term in self.terms])
         self.weights = self.weights.reshape(len(self.terms), len(cards))
-        self._starts = dict.fromkeys(term.partition(" ")[0] for term in self.terms)
 
     def count(self, texts: Texts) -> CardCounts:
         """Count the terms in texts; this needs no fit."""
-        return CardCounts(self._count(texts, self._terms), self._count(texts, self._lead_terms))
+        found = [read(text) for text in texts]
+        sizes = [len(text.raw) for text in found]
+        number = {token: n for n, token in enumerate(dict.fromkeys(" ".join(self.terms).split()))}
+        numbers = map(number.get, chain.from_iterable(text.raw for text in found), repeat(-1))
+        of_tokens = np.fromiter(numbers, np.int64, sum(sizes))
+        rows, starts = np.repeat(np.arange(len(found)), sizes), np.cumsum([0, *sizes[:-1]])
+        matches = [self._matches(length, number, of_tokens, rows) for length in range(1, LONGEST_TERM + 1)]
+        # A term belongs to the lead as a whole.
+        lead_ends = starts + [text.lead for text in found]
+        first, last, columns = np.concatenate(matches, axis=1)
+        in_lead = last < lead_ends[rows[first]]
+        return CardCounts(
+            *(self._counts(rows[first[kept]], columns[kept], len(found)) for kept in (slice(None), in_lead))
+        )
 
     def fit(self, counts: CardCounts) -> Self:
         """Learn idf from the counts of the labelled texts."""
@@ -156,17 +183,31 @@ class CardTerms:
         values.data = 1 + np.log(values.data)
         return sp.csr_matrix(values.multiply(self.idf_))
 
-    def _count(self, texts: Texts, analyzer: Callable[[str | Tokens], list[str]]) -> sp.csr_matrix:
-        if not self.terms:
-            return sp.csr_matrix((len(texts), 0))
-        return CountVectorizer(analyzer=analyzer, vocabulary=self.terms).transform(texts)
+    def _matches(
+        self, length: int, number: Mapping[str, int], of_tokens: NDArray[np.int64], rows: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Return the first token, the last and the term of each run of tokens that is a term, (3, n_matches).
 
-    def _terms(self, text: str | Tokens) -> list[str]:
-        return [term for term, _, _ in candidate_terms(read(text).raw, self._starts)]
+        `number` are those of the terms' tokens, `of_tokens` those of all tokens of texts, -1 for one in no term.
+        """
+        terms = {column: term.split(" ") for column, term in enumerate(self.terms)}
+        terms = {column: of_term for column, of_term in terms.items() if len(of_term) == length}
+        places = np.flatnonzero(of_tokens[: len(of_tokens) - length + 1] >= 0)
+        places = places[rows[places] == rows[places + length - 1]]
+        if not terms or not len(places):
+            return np.zeros((3, 0), dtype=np.intp)
+        base = len(number) + 1  # the number after the last is that of all other tokens
+        powers = base ** np.arange(length)
+        keys = np.array([[number[token] for token in of_term] for of_term in terms.values()]) @ powers
+        found = (of_tokens[places[:, None] + np.arange(length)] % base) @ powers
+        order = np.argsort(keys)
+        at = np.minimum(np.searchsorted(keys, found, sorter=order), len(keys) - 1)
+        is_term = keys[order[at]] == found
+        places = places[is_term]
+        return np.array([places, places + length - 1, np.array([*terms])[order[at[is_term]]]])
 
-    def _lead_terms(self, text: str | Tokens) -> list[str]:
-        found = read(text)
-        return [term for term, _, _ in candidate_terms(found.raw[: found.lead], self._starts)]
+    def _counts(self, rows: NDArray[np.intp], columns: NDArray[np.intp], n_texts: int) -> sp.csr_matrix:
+        return sp.csr_matrix((np.ones(len(rows), np.int64), (rows, columns)), shape=(n_texts, len(self.terms)))
 
 
 def card_term_weights(cards: Sequence[ThemeCard]) -> list[dict[str, float]]:

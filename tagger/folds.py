@@ -9,9 +9,8 @@ import scipy.sparse as sp
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
-from sklearn.feature_extraction.text import CountVectorizer
 
-from tagger.cleaning import Tokens
+from tagger.counts import Numbered
 from tagger.features import Texts, read
 
 SHINGLE = 5
@@ -22,6 +21,9 @@ NEAR_DUPLICATE = 0.5
 
 COMMON_SHINGLE = 100
 """A shingle in more texts than this is a formula; it says nothing about duplicates."""
+
+PAIRS_AT_A_TIME = 1000
+"""Of so many pairs of texts the shingles are held in memory at a time."""
 
 FOLDS = 5
 LEAST_SOURCE = 0.05
@@ -73,17 +75,22 @@ def _fold(test: NDArray[np.bool_], train: NDArray[np.bool_] | None = None) -> Fo
 
 
 def _near_duplicates(texts: Texts) -> sp.csr_matrix:
-    shingles = CountVectorizer(analyzer=_shingles, binary=True, dtype=np.int32).fit_transform(texts)
+    shingles = _shingles(texts)
     sizes = np.maximum(shingles.getnnz(axis=1), 1)
     frequency = shingles.getnnz(axis=0)
     telling = shingles[:, (frequency > 1) & (frequency <= COMMON_SHINGLE)]
     shared = sp.coo_matrix(telling @ telling.T)
     first, second = _with_first(shingles[:, frequency > COMMON_SHINGLE])
+    # Of two sizes too different no share is large enough.
+    close = np.minimum(sizes[first], sizes[second]) >= NEAR_DUPLICATE * np.maximum(sizes[first], sizes[second])
+    first, second = first[close], second[close]
     rows, columns = np.concatenate([shared.row, first]), np.concatenate([shared.col, second])
     # Of a pair that shares common shingles only, the telling ones say nothing: count all.
     in_common = np.concatenate([shared.data, np.zeros(len(first))])
-    if len(first):
-        in_common[-len(first) :] = np.asarray(shingles[first].multiply(shingles[second]).sum(axis=1)).ravel()
+    for start in range(0, len(first), PAIRS_AT_A_TIME):
+        some = slice(start, start + PAIRS_AT_A_TIME)
+        both = shingles[first[some]].multiply(shingles[second[some]])
+        in_common[len(shared.data) :][some] = np.asarray(both.sum(axis=1)).ravel()
     near = in_common / (sizes[rows] + sizes[columns] - in_common) >= NEAR_DUPLICATE
     return sp.csr_matrix((np.ones(near.sum()), (rows[near], columns[near])), shape=shared.shape)
 
@@ -97,10 +104,20 @@ def _with_first(common: sp.csr_matrix) -> tuple[NDArray[np.intp], NDArray[np.int
     return pairs[:, 0], pairs[:, 1]
 
 
-def _shingles(text: str | Tokens) -> list[str]:
-    """Return a text's word 5-grams; of a shorter text, the whole."""
-    words = read(text).words
-    return [" ".join(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))]
+def _shingles(texts: Texts) -> sp.csr_matrix:
+    """Return which word 5-grams stand in each text, (n_texts, n_shingles); of a shorter text, the whole."""
+    found = [read(text).words for text in texts]
+    vocabulary, words, rows, _ = Numbered.of([of_text + [""] * (SHINGLE - len(of_text)) for of_text in found])
+    # Tabulation hashing: a random number for each word at each place; two runs have one sum once in 2**64 times.
+    table = np.random.default_rng(0).integers(2**64, size=(SHINGLE, len(vocabulary)), dtype=np.uint64)
+    last = len(words) - SHINGLE + 1
+    hashes = sum(of_place[words[place : place + last]] for place, of_place in enumerate(table))
+    _, runs = np.unique(hashes, return_inverse=True)
+    within = rows[: len(runs)] == rows[SHINGLE - 1 :]
+    runs, rows = runs[within], rows[: len(within)][within]
+    shingles = sp.csr_matrix((np.ones(len(runs), dtype=np.int32), (rows, runs)), shape=(len(texts), runs.max() + 1))
+    shingles.data[:] = 1
+    return shingles
 
 
 def _same(keys: Sequence[Hashable | None]) -> sp.csr_matrix:

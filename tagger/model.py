@@ -108,15 +108,15 @@ class ThemeModel(BaseEstimator):
         check_is_fitted(self)
         rows = self.blocks_.vectorizers_["words"].vocabulary_
         weights = self._block_weights()
-        return ScorerArrays(
-            words=sorted(rows, key=rows.__getitem__),
+        return ScorerArrays.of(
+            sorted(rows, key=rows.__getitem__),
+            card_terms=self.card_terms_.terms,
             word_idf=self.blocks_.vectorizers_["words"].idf_,
             word_weights=weights["words"],
             lead_rows=self._lead_rows(rows),
             lead_idf=self.blocks_.vectorizers_["lead"].idf_,
             lead_weights=weights["lead"],
             **self._pair_arrays(weights.get("pairs")),
-            card_terms=self.card_terms_.terms,
             card_idf=self.card_terms_.idf_,
             card_weights=(self.card_terms_.weights * self.linear_.card_coef).astype(np.float32),
             bias=self.linear_.intercept,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tagger.cleaning import Tokens
+from tagger.counts import Rows, Seen
 from tagger.decisions import NOTHING, Codes, DecisionRule
 from tagger.domain import Domain, Limits
-from tagger.evaluation import micro_f1
-from tagger.features import WordBlocks
 from tagger.folds import Fold
 from tagger.model import ThemeModel
 from tagger.promises import Promise, keep
 from tagger.thresholds import RULES, Rule, card_only_threshold, pooled_curve, probability_curves
-from tagger.validation import HeldOut, Labelled, Scores, ThemeSets
+from tagger.validation import HeldOut, Labelled, Scores, ThemeSets, others
 
 NEARNESS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 LEAST_CARD_SCORE = 0.25
@@ -36,8 +37,6 @@ BEGINNINGS = (20, 40)
 FEW_WORDS = 20
 """Fewer words than this say too little, unless seeds are as short: of tags over .9 on the beginnings of held-out
 starter seeds, .91 are right at 20 words, .88 at 10, .81 at 6, and .99 on whole seeds."""
-
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def _with_bare_themes(
     """Return the rule with themes that have no seeds among the others; they keep no promise, for nothing was seen."""
     linear, learned = model.linear_, model.linear_.learned
     truth = labelled.theme_sets[:, learned]
-    alone = linear.card_only_scores(model.features(labelled.read, labelled.counts)[1])[:, learned]
+    alone = linear.card_only_scores(model.features(labelled.read, labelled.card_counts)[1])[:, learned]
     slope, intercept, thresholds, auto = np.zeros((4, len(learned)))
     slope[~learned], intercept[~learned] = pooled_curve(alone, truth)
     bare = DecisionRule(slope, intercept, thresholds, auto, of_learned.nearness)
@@ -93,20 +92,18 @@ def cross_fitted_decisions(
     chosen = np.zeros(labelled.theme_sets.shape[1], dtype=bool)
     chosen[themes] = True
     promised = [precision[theme] for theme in themes.tolist()]
-    found = []
-    for part in parts:
-        probabilities = np.zeros((len(labelled.read), len(themes)))
-        decisions = np.zeros(probabilities.shape, dtype=np.int8)
-        for _, test in part.folds:
-            others = [_Some(other, other.apart(test), chosen) for other in parts]
-            of_others, _ = _seeded_rule([some for some in others if len(some.rows)], labelled, rule, promised)
-            probabilities[test] = of_others.probabilities(part.scores[np.ix_(test, themes)])
-            decisions[test] = of_others.decide(probabilities[test], part.opposed[np.ix_(test, themes)])[0]
-        found.append(Decided(part.rows, probabilities[part.rows], decisions[part.rows]))
-    return found
+    shape = len(labelled.theme_sets), len(themes)
+    found = [Decided(part.rows, np.zeros(shape), np.zeros(shape, dtype=np.int8)) for part in parts]
+    for place, test, left in others(parts):
+        some = [_Some(other, rows, chosen) for rows, other in left]
+        of_others, _ = _seeded_rule(some, labelled, rule, promised)
+        given, part = found[place], parts[place]
+        given.probabilities[test] = of_others.probabilities(part.scores[np.ix_(test, themes)])
+        given.decisions[test] = of_others.decide(given.probabilities[test], part.opposed[np.ix_(test, themes)])
+    return [Decided(given.rows, given.probabilities[given.rows], given.decisions[given.rows]) for given in found]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Some:
     """Some rows and themes of a part."""
 
@@ -114,18 +111,22 @@ class _Some:
     rows: Rows
     themes: ThemeSets  # (n_themes,)
 
-    @property
+    @cached_property
     def scores(self) -> Scores:
-        return self.part.scores[self.rows][:, self.themes]
+        return self.of(self.part.scores)
+
+    @cached_property
+    def opposed(self) -> ThemeSets:
+        return self.of(self.part.opposed)
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return these rows and themes of something, (n_rows, n_themes), theme by theme in memory, as it is read."""
+        return np.asfortranarray(values[np.ix_(self.rows, self.themes)])
 
     def thresholds(self, theme_sets: ThemeSets, rule: Rule) -> Scores:
         draws = [scores[:, self.themes] for scores in (self.part.scores, *self.part.more)]
         some = replace(self.part, scores=draws[0], more=tuple(draws[1:]))
         return some.thresholds(self.rows, theme_sets[:, self.themes], RULES[rule])
-
-    @property
-    def opposed(self) -> ThemeSets:
-        return self.part.opposed[self.rows][:, self.themes]
 
 
 def _seeded_rule(
@@ -133,8 +134,7 @@ def _seeded_rule(
 ) -> tuple[DecisionRule, list[Promise | None]]:
     """Return the rule for themes with seeds, and how their promises are kept: on every part."""
     scores = [of_part.scores for of_part in some]
-    truths = [labelled.theme_sets[of_part.rows][:, of_part.themes] for of_part in some]
-    opposed = np.concatenate([of_part.opposed for of_part in some])
+    truths = [of_part.of(labelled.theme_sets) for of_part in some]
     slope, intercept = probability_curves(np.concatenate(scores), np.concatenate(truths))
     limits = np.mean([of_part.thresholds(labelled.theme_sets, rule) for of_part in some], axis=0)
     found = DecisionRule(slope, intercept, np.ones_like(slope), np.ones_like(slope), 1.0)
@@ -145,8 +145,10 @@ def _seeded_rule(
         if wanted is None
         else _kept_everywhere(
             [
-                keep(wanted, p[~of_part.opposed[:, theme], theme], truth[~of_part.opposed[:, theme], theme], threshold)
-                for p, truth, of_part in zip(probabilities, truths, some, strict=True)
+                keep(wanted, p[clear, theme], truth[clear, theme], threshold)
+                for p, truth, clear in zip(
+                    probabilities, truths, (~of_part.opposed[:, theme] for of_part in some), strict=True
+                )
             ]
         )
         for theme, (wanted, threshold) in enumerate(zip(precision, found.thresholds.tolist(), strict=True))
@@ -156,8 +158,7 @@ def _seeded_rule(
         for promise, threshold in zip(promises, found.thresholds.tolist(), strict=True)
     ]
     found = replace(found, auto_thresholds=np.array(auto))
-    everything = np.concatenate(probabilities), opposed, np.concatenate(truths)
-    return replace(found, nearness=_nearness(found, *everything)), promises
+    return replace(found, nearness=_nearness(found, np.concatenate(probabilities), np.concatenate(truths))), promises
 
 
 def _kept_everywhere(promises: Sequence[Promise]) -> Promise:
@@ -169,16 +170,23 @@ def _unproved(precision: float) -> Promise:
     return keep(precision, np.zeros(0), np.zeros(0, dtype=bool), 0.0)
 
 
-def _nearness(rule: DecisionRule, probabilities: Scores, opposed: ThemeSets, theme_sets: ThemeSets) -> float:
+def _nearness(rule: DecisionRule, probabilities: Scores, theme_sets: ThemeSets) -> float:
     """Return how near to its threshold the best theme must be to be given for review: what gives the best F1."""
+    never, always = (
+        replace(rule, nearness=nearness).decide(probabilities, np.zeros(theme_sets.shape, dtype=bool)) != NOTHING
+        for nearness in (np.inf, 0.0)
+    )
+    texts, themes = np.nonzero(always & ~never)
+    share, right = probabilities[texts, themes] / rule.thresholds[themes], theme_sets[texts, themes]
+    hits, size = (never & theme_sets).sum(), max(1, never.sum() + theme_sets.sum())
     f1 = {
-        nearness: micro_f1(replace(rule, nearness=nearness).decide(probabilities, opposed)[0] != NOTHING, theme_sets)
+        nearness: round(2 * (hits + right[share >= nearness].sum()) / (size + (share >= nearness).sum()), 6)
         for nearness in NEARNESS
     }
     return max(NEARNESS, key=lambda nearness: (f1[nearness], nearness))
 
 
-def domain_of(model: ThemeModel, labelled: Labelled, folds: Sequence[Fold]) -> Domain:
+def domain_of(labelled: Labelled, folds: Sequence[Fold]) -> Domain:
     """Return what texts are like that the rule holds for, by how unlike the others held-out seeds are.
 
     Texts that are shorter than seeds are judged by the beginnings of seeds.
@@ -187,37 +195,35 @@ def domain_of(model: ThemeModel, labelled: Labelled, folds: Sequence[Fold]) -> D
     shortest = int(np.quantile(sizes, ODD_SEEDS))
     least = min(FEW_WORDS, shortest)
     beginnings = [length for length in BEGINNINGS if least <= length < shortest]
-    measured = [_strangeness(model, labelled.read, *fold, [*beginnings, max(sizes)]) for fold in folds]
+    seen = [labelled.words.words, *map(labelled.words.beginnings, beginnings)]
+    measured = [_strangeness(seen, labelled.words.least["words"], *fold) for fold in folds]
     unseen, likeness = np.concatenate(measured, axis=2)
     limits = [
         Limits(length, float(np.quantile(more, 1 - ODD_SEEDS)), float(np.quantile(less, ODD_SEEDS)))
-        for length, more, less in zip([*beginnings, shortest], unseen, likeness, strict=True)
+        for length, more, less in zip([shortest, *beginnings], unseen, likeness, strict=True)
     ]
-    words = model.blocks_.transform(labelled.read)[:, : len(model.blocks_.vectorizers_["words"].idf_)]
-    return Domain(_direction(np.asarray(words.mean(axis=0)).ravel()), least, limits)
+    values, _ = Seen.of(seen[0], labelled.words.least["words"]).tf_idf(seen[0])
+    return Domain(_direction(values), least, sorted(limits))
 
 
-def _strangeness(model: ThemeModel, read: Sequence[Tokens], train: Rows, test: Rows, lengths: Sequence[int]) -> Scores:
-    """Return how strange held-out texts are, cut after so many words, (2, n_lengths, n_test).
+def _strangeness(texts: Sequence[sp.csr_matrix], least: int, train: Rows, test: Rows) -> Scores:
+    """Return how strange held-out texts are, whole (the first counts) and cut, (2, n_lengths, n_test).
 
     That is the share of unseen words, and the likeness to the mean of the seen texts.
     """
-    blocks = WordBlocks(rare_words=model.rare_words)
-    seen = blocks.fit_transform([read[row] for row in train])
-    vocabulary = blocks.vectorizers_["words"].vocabulary_
-    mean = _direction(np.asarray(seen[:, : len(vocabulary)].mean(axis=0)).ravel())
+    whole = texts[0][train]
+    seen = Seen.of(whole, least)
+    mean = _direction(seen.tf_idf(whole)[0])
     found = []
-    for length in lengths:
-        texts = [_beginning(read[row], length) for row in test]
-        different = [set(text.words) for text in texts]
-        unseen = [sum(word not in vocabulary for word in words) / max(1, len(words)) for words in different]
-        found.append([unseen, blocks.transform(texts)[:, : len(vocabulary)] @ mean])
+    for counts in texts:
+        values, _ = seen.tf_idf(counts[test])
+        different = counts.getnnz(axis=1)[test]
+        unseen = (different - values.getnnz(axis=1)) / np.maximum(1, different)
+        found.append([unseen, values @ mean])
     return np.swapaxes(np.array(found), 0, 1)
 
 
-def _beginning(read: Tokens, length: int) -> Tokens:
-    return Tokens(read.raw[:length], read.words[:length], min(length, read.lead))
-
-
-def _direction(vector: Scores) -> Scores:
-    return vector / (np.sqrt(np.add.reduce(vector * vector)) or 1.0)
+def _direction(values: sp.csr_matrix) -> Scores:
+    """Return the mean of texts, of length 1, (n_terms,)."""
+    mean = np.asarray(values.mean(axis=0)).ravel()
+    return np.asarray(mean / (np.sqrt(np.add.reduce(mean * mean)) or 1.0))

@@ -98,8 +98,7 @@ def select(labelled: Labelled, effort: Effort, tick: Callable[[float], None] = l
 class _Search:
     def __init__(self, labelled: Labelled, effort: Effort, tick: Callable[[float], None]) -> None:
         self.labelled = labelled
-        self.drawn = [stratified_folds(labelled.theme_sets, labelled.groups, seed) for seed in range(REPEATS)]
-        by_kind = {"stratified": self.drawn[0], "by_source": source_folds(labelled.sources, labelled.groups)}
+        by_kind = {"stratified": self._draw(0), "by_source": source_folds(labelled.sources, labelled.groups)}
         self.kinds = {kind: folds for kind, folds in by_kind.items() if folds}
         self.themes = telling_themes(labelled.theme_sets)
         self.all_themes = np.arange(labelled.theme_sets.shape[1])
@@ -112,12 +111,12 @@ class _Search:
     def _plan(self, budget: int) -> tuple[list[Step], int]:
         """Return the steps that the budget reaches, and the number of fits that there will be."""
         folds = sum(map(len, self.kinds.values()))
-        draws = (REPEATS - 1) * len(self.drawn[0])
+        drawn = len(self.kinds["stratified"])
         some, every = len(self.themes), len(self.all_themes)
         costs: dict[Step, int] = {
             "card strength": len(CARD_STRENGTHS) * folds * some,
-            "more draws": draws * every,
-            "learning curve": len(CURVE) * len(self.drawn[0]) * some,
+            "more draws": (REPEATS - 1) * drawn * every,
+            "learning curve": len(CURVE) * drawn * some,
             "c": (len(COSTS) - 1) * folds * some,
             # A fit with pairs takes about as long as three without.
             "pairs": 3 * folds * some,
@@ -187,8 +186,12 @@ class _Search:
 
     def _with_more_draws(self, recipe: Recipe, first: HeldOut) -> HeldOut:
         """Return the scores of the first draw of the stratified folds with those of the others."""
-        draws = [hold_out(self.labelled, folds, [recipe], self.all_themes, self._count) for folds in self.drawn[1:]]
+        others = [self._draw(seed) for seed in range(1, REPEATS)]
+        draws = [hold_out(self.labelled, folds, [recipe], self.all_themes, self._count) for folds in others]
         return replace(first, more=tuple(part.scores for (part,) in draws))
+
+    def _draw(self, seed: int) -> list[Fold]:
+        return stratified_folds(self.labelled.theme_sets, self.labelled.groups, seed)
 
     def _choose_rule(self, held_out: dict[str, HeldOut]) -> Rule:
         truth = self.labelled.theme_sets
@@ -200,13 +203,13 @@ class _Search:
     def _curve(self, recipe: Recipe, at_full: HeldOut) -> Curve:
         """Measure models that learned from parts of the texts on the same held-out texts."""
         truth = self.labelled.theme_sets[:, self.themes]
-        sizes = [[_fewer(fold, part, self.labelled.groups) for fold in self.drawn[0]] for part in CURVE]
+        sizes = [[_fewer(fold, part, self.labelled.groups) for fold in self.kinds["stratified"]] for part in CURVE]
         parts = [hold_out(self.labelled, folds, [recipe], self.themes, self._count)[0] for folds in sizes]
         parts.append(replace(at_full, scores=at_full.scores[:, self.themes]))
         trained = [[train for train, _ in part.folds] for part in parts]
         return Curve(
             self.themes,
-            self.drawn[0],
+            self.kinds["stratified"],
             [round(np.mean([len(train) for train in trains])) for trains in trained],
             np.array([np.mean([truth[train].sum(axis=0) for train in trains], axis=0) for trains in trained]),
             [cross_fitted([part], truth)[0] for part in parts],

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.cleaning import content
 from tagger.counterfactuals import counterfactual, without
-from tagger.decisions import DECISIONS, NOTHING, REASONS, Caution, Codes, Decision, DecisionRule, Reason
+from tagger.decisions import NOT_GIVEN, Caution, Decision, DecisionRule, Reason
 from tagger.documents import Document, Release
 from tagger.domain import Domain, Limits
 from tagger.errors import DamagedVersion
@@ -22,9 +22,11 @@ from tagger.evidence import Evidence, Explainer, Span, WhyNot
 from tagger.language import language_of, usual_language
 from tagger.places import DocumentPlaces, Place, ReleasePlaces
 from tagger.registry import Registry, Version
-from tagger.releases import NOTHING_LEARNED, Boilerplate, Cut, cut
 from tagger.scorer import Reading, Scorer, ScorerArrays
 from tagger.teachers import Taught, Teachers
+
+if TYPE_CHECKING:
+    from tagger.releases import Boilerplate, Cut
 
 SCORER, THEMES, BOILERPLATE, DOMAIN = "scorer", "themes.json", "boilerplate.npy", "domain.npy"
 """What a version's folder holds for tagging."""
@@ -203,10 +205,8 @@ class Tagger:
         self.scorer = Scorer(ScorerArrays.load(version.folder / SCORER))
         mean = np.load(version.folder / DOMAIN, allow_pickle=False)
         self.domain = Domain(mean, saved["domain"]["least_words"], _limits(saved["domain"]["limits"]))
-        self._learned = read_boilerplate(version.folder)
-        self._folder = version.folder
+        self._version = version
         self.score_thresholds = self.rule.score_thresholds()
-        self._language = usual_language([canary["text"] for canary in version.manifest["canaries"]])
 
     @classmethod
     def load(cls, version: Version) -> Tagger:
@@ -235,11 +235,18 @@ class Tagger:
     def tag(self, document: Document, wanted: Wanted = NOTHING_MORE) -> Tagged:
         """Return the tags of one document, taken as it is."""
         read = content(document.title, document.text)
-        found = self._tagged(document.id, read, DocumentPlaces(document, read), wanted)
-        return replace(found, title=document.title, metadata=document.metadata)
+        return self._tagged(document, read, self.scorer.read(read), partial(DocumentPlaces, document, read), wanted)
+
+    def tag_many(self, documents: Sequence[Document]) -> Iterator[Tagged]:
+        """Yield the tags of documents, taken as they are; the NumPy engine reads many in less time than one by one."""
+        texts = [content(document.title, document.text) for document in documents]
+        for document, read, reading in zip(documents, texts, self.scorer.read_many(texts), strict=True):
+            yield self._tagged(document, read, reading, partial(DocumentPlaces, document, read), NOTHING_MORE)
 
     def cut(self, page: str) -> Cut:
         """Return the releases of a page, by the fixed rules and what this version learned of boilerplate."""
+        from tagger.releases import cut
+
         return cut(page, self._learned)
 
     def tag_page(self, document: Document, wanted: Wanted = NOTHING_MORE) -> Iterator[Tagged]:
@@ -254,30 +261,41 @@ class Tagger:
         for number, release in enumerate(releases, 1):
             read = content(release.title, release.text)
             identifier = document.id if len(releases) == 1 else f"{document.id}#{number}"
-            tagged = self._tagged(identifier, read, ReleasePlaces(release, read, document.text), wanted)
-            yield replace(tagged, title=release.title, metadata=document.metadata, release=release)
+            part = replace(document, id=identifier, title=release.title)
+            places = partial(ReleasePlaces, release, read, document.text)
+            yield self._tagged(part, read, self.scorer.read(read), places, wanted, release)
 
-    def _tagged(self, identifier: str, read: str, places: DocumentPlaces, wanted: Wanted) -> Tagged:
-        text = _Text(self, read, places)
-        by_probability = np.argsort(-text.probabilities, kind="stable").tolist()
-        given = [theme for theme in by_probability if text.decisions[theme] != NOTHING]
+    def _tagged(
+        self,
+        document: Document,
+        read: str,
+        reading: Reading,
+        places: Callable[[], DocumentPlaces],
+        wanted: Wanted,
+        release: Release | None = None,
+    ) -> Tagged:
+        text = _Text(self, read, reading, places)
         return Tagged(
-            identifier,
+            document.id,
             self.version,
-            tuple(text.given(theme, wanted) for theme in given),
+            tuple([text.given(theme, wanted) for theme in text.ranked(text.decided.given)]),
+            document.title,
+            document.metadata,
             near_misses=text.near_misses() if wanted.explain else (),
-            scores=tuple(text.tag(theme) for theme in by_probability) if wanted.every_theme else (),
-            caution=text.caution,
+            scores=tuple(map(text.tag, text.ranked(range(len(self.themes))))) if wanted.every_theme else (),
+            release=release,
+            caution=text.decided.caution,
         )
 
     def decide(self, text: str, reading: Reading, probabilities: NDArray[np.float64]) -> Decided:
         """Return what is decided on a text that was read, given the probability of each theme."""
         caution = self._caution(text, reading)
         opposed = (reading.learned < 0) & (reading.card > 0)
-        decisions, reasons = self.rule.decide(probabilities[None, :], opposed[None, :], caution)
+        decided = self.rule.settle(probabilities, opposed, caution)
         if not any(len(rows) for rows, _ in reading.active):
-            decisions[:] = NOTHING  # no word of the text is known, and a bias alone is no reason for a theme
-        return Decided(caution, decisions[0], reasons[0])
+            # No word of the text is known, and a bias alone is no reason for a theme.
+            decided = {theme: ("none", reason) for theme, (_, reason) in decided.items()}
+        return Decided(caution, decided)
 
     def _caution(self, read: str, reading: Reading) -> Caution | None:
         caution = self.domain.caution(reading)
@@ -286,10 +304,25 @@ class Tagger:
             return "language"
         return caution
 
+    # What a single text seldom needs, and what takes longer to load than all the rest, is loaded when it is needed.
+
     @cached_property
     def teachers(self) -> Teachers:
         """The seeds that taught this version."""
-        return Teachers.load(self._folder)
+        return Teachers.load(self._version.folder)
+
+    @cached_property
+    def _learned(self) -> Boilerplate:
+        return read_boilerplate(self._version.folder)
+
+    @cached_property
+    def _language(self) -> str | None:
+        return usual_language([canary["text"] for canary in self._version.manifest["canaries"]])
+
+    def warm_up(self) -> None:
+        """Load all that a later page or text might wait for."""
+        self.cut("")
+        language_of(self._language or "")
 
 
 def _limits(saved: Sequence[Mapping[str, Any]]) -> list[Limits]:
@@ -309,28 +342,37 @@ def _read_rule(saved: Mapping[str, Any]) -> DecisionRule:
 
 
 class Decided(NamedTuple):
-    """What is decided on a text: as a whole, and of each theme as places in DECISIONS and REASONS."""
+    """What is decided on a text: as a whole, and of each theme by column, with the reason; others are NOT_GIVEN."""
 
     caution: Caution | None
-    decisions: Codes
-    reasons: Codes
+    themes: Mapping[int, tuple[Decision, Reason]]
+
+    @property
+    def given(self) -> list[int]:
+        """The themes that are given."""
+        return [theme for theme, (decision, _) in self.themes.items() if decision != "none"]
 
 
 class _Text:
     """One text on its way to tags."""
 
-    def __init__(self, tagger: Tagger, read: str, places: DocumentPlaces) -> None:
+    def __init__(self, tagger: Tagger, read: str, reading: Reading, places: Callable[[], DocumentPlaces]) -> None:
         self._tagger = tagger
         self._read = read
-        self._places = places
+        self._reading = reading
+        self._make_places = places
         self._found: dict[tuple[Span, ...], tuple[Place, ...]] = {}
-        self._reading = tagger.scorer.read(read)
         self.scores = tagger.scorer.sum(self._reading)
         self.probabilities = tagger.rule.probabilities(self.scores)
-        self.caution, self.decisions, self.reasons = tagger.decide(read, self._reading, self.probabilities)
+        self.decided = tagger.decide(read, self._reading, self.probabilities)
+
+    def ranked(self, themes: Iterable[int]) -> list[int]:
+        """Return themes, by their columns, the most probable first."""
+        return sorted(themes, key=lambda theme: -self.probabilities[theme])
 
     def tag(self, theme: int) -> Tag:
         """Return a theme, by its column, with what was decided."""
+        decision, reason = self.decided.themes.get(theme, NOT_GIVEN)
         card = self._tagger.themes[theme]
         return Tag(
             theme=card["id"],
@@ -338,8 +380,8 @@ class _Text:
             probability=float(self.probabilities[theme]),
             threshold=float(self._tagger.rule.thresholds[theme]),
             auto_threshold=card["auto_threshold"],
-            decision=DECISIONS[self.decisions[theme]],
-            reason=REASONS[self.reasons[theme]],
+            decision=decision,
+            reason=reason,
         )
 
     def given(self, theme: int, wanted: Wanted) -> Tag:
@@ -364,7 +406,7 @@ class _Text:
     def near_misses(self) -> tuple[Tag, ...]:
         """Return the themes that came nearest to being given, and why they were not."""
         share, needed = self.probabilities / self._tagger.rule.thresholds, self._tagger.score_thresholds.tolist()
-        missed = [theme for theme in np.argsort(-share, kind="stable").tolist() if self.decisions[theme] == NOTHING]
+        missed = [theme for theme in np.argsort(-share, kind="stable").tolist() if theme not in self.decided.given]
         return tuple(
             replace(self.tag(theme), why_not=self._explainer.why_not(theme, needed[theme], WHY_NOT_TERMS))
             for theme in missed[:NEAR_MISSES]
@@ -375,6 +417,10 @@ class _Text:
         if spans not in self._found:
             self._found[spans] = self._places.of(spans)
         return self._found[spans]
+
+    @cached_property
+    def _places(self) -> DocumentPlaces:
+        return self._make_places()
 
     @cached_property
     def _explainer(self) -> Explainer:
@@ -396,7 +442,7 @@ class _Text:
     def _gives(self, text: str, theme: int) -> bool:
         reading = self._tagger.scorer.read(text)
         probabilities = self._tagger.rule.probabilities(self._tagger.scorer.sum(reading))
-        return bool(self._tagger.decide(text, reading, probabilities).decisions[theme] != NOTHING)
+        return theme in self._tagger.decide(text, reading, probabilities).given
 
 
 def save_rule(folder: Path, themes: Sequence[Mapping[str, Any]], rule: DecisionRule, domain: Domain) -> None:
@@ -427,11 +473,15 @@ def save_boilerplate(folder: Path, learned: Boilerplate) -> None:
 
 def read_boilerplate(folder: Path) -> Boilerplate:
     """Return what a version learned of boilerplate."""
+    from tagger.releases import Boilerplate
+
     return Boilerplate(frozenset(np.load(folder / BOILERPLATE, allow_pickle=False).tolist()))
 
 
 def live_boilerplate(models: Path) -> Boilerplate:
     """Return what the live version learned of boilerplate; nothing where there is no live version."""
+    from tagger.releases import NOTHING_LEARNED
+
     registry = Registry(models)
     if registry.live_name() is None:
         return NOTHING_LEARNED

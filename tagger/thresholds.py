@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 LEAST_F1 = 0.3
 """A theme whose best F1 stays below this is given only above the highest score seen (SCutFBR.1)."""
@@ -15,11 +14,20 @@ LEAST_F1 = 0.3
 LEAST_EXAMPLES = 3
 """A theme with fewer examples has no threshold of its own."""
 
+FAR = 4
+"""The best threshold is looked for first among this many times as many scores as there are examples."""
+
 PRIOR_EXAMPLES = 3
 """A theme's own threshold weighs its examples against this many of the global threshold."""
 
 RIDGE = 0.1
 """How strongly a theme's probability curve is held to the pooled one, in log-likelihood per squared unit."""
+
+LEAST_SLOPE = 0.05
+"""A curve must rise with the score, or the decision would turn around."""
+
+MOST_STEPS, LEAST_GAIN = 100, 1e-10
+"""When fitting a curve ends: after so many steps, or when one gains so little log-likelihood."""
 
 Scores = NDArray[np.float64]
 ThemeSets = NDArray[np.bool_]
@@ -30,14 +38,26 @@ def best_f1_threshold(scores: Scores, positive: NDArray[np.bool_]) -> tuple[floa
 
     The threshold lies midway between two neighbouring scores.
     """
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    hits = np.cumsum(positive[order])
-    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + max(1, positive.sum()))
-    last_of_ties = np.append(ranked[1:] < ranked[:-1], True)
-    best = int(np.argmax(np.where(last_of_ties, f1, -1)))
-    below = ranked[best + 1] if best + 1 < len(ranked) else ranked[best] - 1.0
-    return float((ranked[best] + below) / 2), float(f1[best])
+    examples = max(1, int(positive.sum()))
+    far = FAR * examples
+    if far < len(scores):
+        floor = np.partition(scores, -far)[-far]
+        top = scores > floor
+        if top.any():
+            best, f1 = _best_f1_threshold(scores[top], positive[top], examples, floor)
+            # So far down at the best all examples are among those that are given.
+            if f1 >= 2 * examples / (int(top.sum()) + 1 + examples):
+                return best, f1
+    return _best_f1_threshold(scores, positive, examples, scores.min() - 1.0)
+
+
+def _best_f1_threshold(scores: Scores, positive: NDArray[np.bool_], examples: int, floor: float) -> tuple[float, float]:
+    """Return the best of the thresholds between these scores or above `floor`, the next score, and its F1."""
+    order = np.argsort(-scores)  # ties in any order: only the last of them counts
+    ranked = np.append(scores[order], floor)
+    f1 = 2 * np.cumsum(positive[order]) / (np.arange(1, len(scores) + 1) + examples)
+    best = int(np.argmax(np.where(ranked[1:] < ranked[:-1], f1, -1)))
+    return float((ranked[best] + ranked[best + 1]) / 2), float(f1[best])
 
 
 def theme_thresholds(scores: Scores, theme_sets: ThemeSets) -> Scores:
@@ -47,7 +67,8 @@ def theme_thresholds(scores: Scores, theme_sets: ThemeSets) -> Scores:
     then shrunk to the global best-F1 threshold with weight n / (n + 3), n being the theme's examples. A theme with
     fewer than three has the global one: where one of two is held out, a single example speaks for it.
     """
-    everywhere, _ = best_f1_threshold(scores.ravel(), theme_sets.ravel())
+    scores, theme_sets = np.asfortranarray(scores), np.asfortranarray(theme_sets)  # read theme by theme
+    everywhere, _ = best_f1_threshold(scores.ravel("F"), theme_sets.ravel("F"))
     thresholds = np.full(scores.shape[1], everywhere)
     examples = theme_sets.sum(axis=0)
     for theme in np.flatnonzero(examples >= LEAST_EXAMPLES):
@@ -93,19 +114,48 @@ def pooled_curve(scores: Scores, theme_sets: ThemeSets) -> Scores:
 
 
 def _fit_sigmoid(scores: Scores, positive: NDArray[np.bool_], prior: Scores, ridge: float) -> Scores:
-    sign = np.where(positive, 1.0, -1.0)
-
-    def loss(curve: Scores) -> tuple[float, Scores]:
-        margin = sign * (curve[0] * scores + curve[1])
-        pull = curve - prior
-        slope = -sign * _sigmoid(-margin)
-        gradient = np.array([slope @ scores, slope.sum()]) + 2 * ridge * pull
-        return float(np.logaddexp(0, -margin).sum() + ridge * pull @ pull), gradient
-
-    # A curve must rise with the score, or the decision would turn around.
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(0.05, None), (None, None)])
-    return np.asarray(found.x)
+    """Return slope and intercept of the least log loss and ridge, by Newton's method."""
+    loss = _LogLoss(np.array([scores, np.ones_like(scores)]), positive, prior, ridge)
+    curve = _newton(loss, prior, slice(0, 2))
+    if curve[0] < LEAST_SLOPE:
+        curve = _newton(loss, np.array([LEAST_SLOPE, curve[1]]), slice(1, 2))
+    return curve
 
 
-def _sigmoid(x: Scores) -> Scores:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
+class _LogLoss(NamedTuple):
+    """The log loss of a sigmoid with a ridge; `inputs`, (2, n_texts), are the scores and ones."""
+
+    inputs: Scores
+    positive: NDArray[np.bool_]
+    prior: Scores
+    ridge: float
+
+    def at(self, curve: Scores) -> tuple[float, Scores]:
+        """Return the loss of a curve, and its probabilities."""
+        logits = curve @ self.inputs
+        small = np.exp(-np.abs(logits))
+        pull = curve - self.prior
+        losses = np.log(1 + small) + np.maximum(np.where(self.positive, -logits, logits), 0)
+        return float(losses.sum() + self.ridge * pull @ pull), np.where(logits > 0, 1.0, small) / (1 + small)
+
+    def step(self, curve: Scores, probabilities: Scores, free: slice) -> tuple[Scores, float]:
+        """Return Newton's step for the free part of a curve, and how much it promises to gain."""
+        gradient = self.inputs @ (probabilities - self.positive) + 2 * self.ridge * (curve - self.prior)
+        bent = (self.inputs * (probabilities * (1 - probabilities))) @ self.inputs.T + 2 * self.ridge * np.eye(2)
+        step = np.zeros(2)
+        step[free] = np.linalg.solve(bent[free, free], gradient[free])
+        return step, float(step @ gradient)
+
+
+def _newton(loss: _LogLoss, start: Scores, free: slice) -> Scores:
+    curve, (value, probabilities) = start, loss.at(start)
+    for _ in range(MOST_STEPS):
+        step, gain = loss.step(curve, probabilities, free)
+        further = loss.at(curve - step)
+        while further[0] > value and gain > LEAST_GAIN:
+            step, gain = step / 2, gain / 2
+            further = loss.at(curve - step)
+        curve, (value, probabilities) = curve - step, further
+        if gain <= LEAST_GAIN:
+            break
+    return curve

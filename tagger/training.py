@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from tagger.cleaning import tokens
 from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
 from tagger.decisions import NOTHING, DecisionRule
 from tagger.domain import Domain
-from tagger.features import CardTerms
-from tagger.folds import Groups, group_texts
+from tagger.folds import Groups
 from tagger.heldout import HeldOutSeeds, text_digest
 from tagger.model import ThemeModel, teachers_of
 from tagger.registry import Registry, Version
@@ -99,14 +97,12 @@ class _Learned:
 
 def _learn(corpus: Corpus, effort: Effort, progress: Progress) -> _Learned:
     progress("grouping near-duplicates", 0)
-    read = [tokens(text) for text in corpus.texts]
-    groups = group_texts(read, [seed.page for seed in corpus.seeds])
-    counts = CardTerms(corpus.cards).count(read)
-    labelled = Labelled(read, counts, corpus.theme_sets, corpus.cards, groups, [seed.source for seed in corpus.seeds])
+    labelled = Labelled.of(corpus)
+    progress("cross-validating", 0)
     found = select(labelled, effort, lambda done: progress("cross-validating", done))
     progress("fitting", 0)
-    model = ThemeModel.for_corpus(corpus.cards, len(read), found.recipe)
-    features, card_scores = model.fit_features(read, counts)
+    model = ThemeModel.for_corpus(corpus.cards, len(labelled.read), found.recipe)
+    features, card_scores = model.fit_features(labelled.read, labelled.card_counts)
     model.fit_weights(features, card_scores, corpus.theme_sets)
     progress("setting thresholds", 0)
     precision = [card.precision for card in corpus.cards]
@@ -115,14 +111,14 @@ def _learn(corpus: Corpus, effort: Effort, progress: Progress) -> _Learned:
     seeded = np.flatnonzero(model.linear_.learned)
     decided = cross_fitted_decisions(labelled, parts, found.rule, precision, seeded)
     progress("writing the report", 0)
-    domain = domain_of(model, labelled, [fold for part in parts for fold in part.folds])
+    domain = domain_of(labelled, [fold for part in parts for fold in part.folds])
     names = [(seed.document.id, seed.document.title) for seed in corpus.seeds]
     return _Learned(
         model,
         rule,
         domain,
         teachers_of(model, features, card_scores, corpus.theme_sets, names),
-        _held_out_seeds(corpus, groups, rule, found, seeded, decided[0]),
+        _held_out_seeds(corpus, labelled.groups, rule, found, seeded, decided[0]),
         training_report(corpus, rule, promises, domain, found, seeded, decided),
     )
 

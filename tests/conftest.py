@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tagger.tagging import Tagger
+    from tagger.validation import Labelled
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -141,6 +142,15 @@ def write_seeds(folder: Path) -> Path:
 def tiny_seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny seeds; read-only."""
     return write_seeds(tmp_path_factory.mktemp("world") / "seeds")
+
+
+@pytest.fixture(scope="session")
+def labelled(tiny_seeds: Path) -> Labelled:
+    """The tiny seeds, read and grouped."""
+    from tagger.corpus import read_corpus
+    from tagger.validation import Labelled
+
+    return Labelled.of(read_corpus(tiny_seeds))
 
 
 @pytest.fixture(scope="session")

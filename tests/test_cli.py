@@ -13,12 +13,14 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tagger.cleaning import token_spans
+from tagger.engine import engine_name
 from tagger.registry import Registry
 from tests.conftest import SENTENCES
 
@@ -48,7 +50,7 @@ COMMANDS = [
     (), ("train",), ("tag",), ("split",), ("archive",), ("evaluate",), ("serve",), ("seeds",), ("seeds", "add"),
     ("seeds", "confirm"), ("seeds", "check"), ("seeds", "doubt"), ("seeds", "correct"), ("themes",),
     ("themes", "doctor"), ("themes", "propose"), ("models",), ("models", "list"), ("models", "show"),
-    ("models", "promote"), ("models", "rollback"),
+    ("models", "promote"), ("models", "rollback"), ("doctor",),
 ]  # fmt: skip
 
 
@@ -688,3 +690,60 @@ def test_split_reports_everything_it_took_away(run: Run, tmp_path: Path) -> None
     removed = "".join(text[gone["start"] : gone["end"]] for record in records for gone in record["removed"])
     kept = "".join(record["text"] for record in records)
     assert sorted("".join((removed + kept).split())) == sorted("".join(text.split()))
+
+
+# ---- The doctor
+
+
+def examined(out: str) -> dict[str, list[Any]]:
+    """Return what the doctor found, by the part of the installation."""
+    found: dict[str, list[Any]] = {}
+    for record in lines(out):
+        found.setdefault(record["part"], []).append(record)
+    return found
+
+
+def test_a_whole_installation_is_well(run: Run, tiny_models: Path) -> None:
+    """The doctor names the engine, the libraries and the live version, and finds nothing broken here."""
+    code, out, said = run("doctor")
+    found = examined(out)
+    assert (code, said) == (0, "")
+    assert {record["state"] for records in found.values() for record in records} <= {"ok", "note"}
+    assert found["engine"][0]["found"] == engine_name()
+    assert f"numpy {metadata.version('numpy')}" in [record["found"] for record in found["library"]]
+    assert Registry(tiny_models).live().name in found["live version"][0]["found"]
+    assert [record["state"] for record in found["folder of versions"]] == ["ok"]
+
+
+def test_what_is_missing_is_named_with_a_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that is not installed is broken, an extra and the slower engine are notes; each has a remedy."""
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: ["no-such-library>=2", 'no-such-one; extra == "more"'])
+    monkeypatch.setenv("TAGGER_ENGINE", "numpy")
+    code, out, _ = run("doctor")
+    found = examined(out)
+    assert code == 1
+    assert [(record["state"], record["remedy"]) for record in found["library"] + found["extra more"]] == [
+        ("broken", "Install it: scripts/setup"),
+        ("note", "Install it: scripts/setup more"),
+    ]
+    assert (found["engine"][0]["state"], "scripts/setup" in found["engine"][0]["remedy"]) == ("note", True)
+
+
+def test_a_version_that_is_not_whole_is_broken(run: Run, models: Path) -> None:
+    """One changed byte in a file that tagging never reads, or no live version at all, is told with what to do."""
+    path = models / "v0001" / "pipeline.joblib"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    code, out, _ = run("doctor", "--models", models)
+    (record,) = examined(out)["live version"]
+    assert (code, record["state"], "rain again" in record["found"]) == (1, "broken", True)
+    code, out, _ = run("doctor", "--models", "none")
+    (record,) = examined(out)["live version"]
+    assert (code, record["state"], "tagger train" in record["found"]) == (1, "broken", True)
+    assert not Path("none").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_noted(run: Run) -> None:
+    """Where no version can be saved, the doctor names the place."""
+    Path("file").write_text("", encoding="utf-8")
+    (record,) = examined(run("doctor", "--models", "file")[1])["folder of versions"]
+    assert (record["state"], "file" in record["found"], "TAGGER_MODELS" in record["remedy"]) == ("note", True, True)

@@ -24,8 +24,8 @@ ALL_SENTENCES = [sentence for sentences in SENTENCES.values() for sentence in se
 def scorer(weights: list[float], idf: list[float], bias: float = -0.5) -> Scorer:
     """Return a scorer of one theme over six words."""
     nothing, no_weights = np.zeros(0), np.zeros((0, 1), dtype=np.float32)
-    arrays = ScorerArrays(
-        words=WORDS,
+    arrays = ScorerArrays.of(
+        WORDS,
         word_idf=np.array(idf),
         word_weights=np.array(weights, dtype=np.float32)[:, None],
         lead_rows=np.full(len(WORDS), -1, dtype=np.int32),

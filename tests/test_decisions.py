@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from tagger.decisions import AUTO, DECISIONS, NOTHING, REASONS, REVIEW, Caution, DecisionRule
+from tagger.decisions import DECISIONS, NOT_GIVEN, Caution, Decision, DecisionRule, Reason
 from tagger.documents import Document
 from tagger.tagging import Tagger
 from tests.conftest import SENTENCES
@@ -21,6 +22,8 @@ NEVER = np.inf
 
 some_probabilities = arrays(float, (6, 3), elements=st.floats(0, 1))
 some_masks = arrays(bool, (6, 3), elements=st.booleans())
+one_text = arrays(float, 3, elements=st.floats(0, 1))
+one_mask = arrays(bool, 3, elements=st.booleans())
 some_cautions = st.sampled_from([None, *CAUTIONS])
 
 
@@ -30,12 +33,13 @@ def rule(nearness: float = 0.5) -> DecisionRule:
 
 
 def decided(
-    probabilities: list[float], opposed: list[bool] | None = None, caution: Caution | None = None
-) -> tuple[list[str], list[str]]:
-    """Return the names of decisions and reasons for one text."""
-    mask = None if opposed is None else np.array([opposed])
-    decisions, reasons = rule().decide(np.array([probabilities]), mask, caution)
-    return [DECISIONS[code] for code in decisions[0]], [REASONS[code] for code in reasons[0]]
+    probabilities: ArrayLike, opposed: ArrayLike | None = None, caution: Caution | None = None, **changes: Any
+) -> tuple[list[Decision], list[Reason]]:
+    """Return decisions and reasons for one text."""
+    mask = np.zeros(3, dtype=bool) if opposed is None else np.array(opposed)
+    found = replace(rule(), **changes).settle(np.array(probabilities), mask, caution)
+    decisions, reasons = zip(*[found.get(theme, NOT_GIVEN) for theme in range(3)], strict=True)
+    return list(decisions), list(reasons)
 
 
 B, N, A, BEST = "below_threshold", "near_threshold", "above_threshold", "best_below_threshold"
@@ -65,54 +69,50 @@ def test_each_theme_is_decided_with_its_reason(
 
 def test_every_reason_is_reached() -> None:
     """No reason, and no decision, is a word that never comes up."""
-    assert {reason for case in CASES for reason in case[4]} == set(REASONS)
+    assert {reason for case in CASES for reason in case[4]} == set(get_args(Reason))
     assert {decision for case in CASES for decision in case[3]} == set(DECISIONS)
 
 
-@given(some_probabilities, some_masks, some_cautions)
+@given(one_text, one_mask, some_cautions)
 def test_what_is_given_without_a_look_is_sure(
     probabilities: NDArray[np.float64], opposed: NDArray[np.bool_], caution: Caution | None
 ) -> None:
     """`auto` is at or above both thresholds, never in conflict and never in a text that calls for caution."""
-    decisions, reasons = rule().decide(probabilities, opposed, caution)
-    auto = decisions == AUTO
-    assert (probabilities >= np.maximum(rule().thresholds, rule().auto_thresholds))[auto].all()
-    assert not (auto & opposed).any()
-    assert not (caution and auto.any())
-    assert ((reasons == REASONS.index("above_threshold")) == auto).all()
+    decisions, reasons = decided(probabilities, opposed, caution)
+    sure = (probabilities >= np.maximum(rule().thresholds, rule().auto_thresholds)) & ~opposed & (caution is None)
+    assert [decision == "auto" for decision in decisions] == sure.tolist()
+    assert [reason == "above_threshold" for reason in reasons] == sure.tolist()
 
 
-@given(some_probabilities, arrays(float, 3, elements=st.floats(0.01, 1)))
+@given(one_text, arrays(float, 3, elements=st.floats(0.01, 1)))
 def test_no_threshold_undercuts_the_other(probabilities: NDArray[np.float64], auto: NDArray[np.float64]) -> None:
     """Wherever the threshold for `auto` stands, nothing below the theme's own is given without a look."""
-    decisions, _ = replace(rule(), auto_thresholds=auto).decide(probabilities)
-    assert ((decisions == AUTO) == (probabilities >= np.maximum(rule().thresholds, auto))).all()
+    decisions, _ = decided(probabilities, auto_thresholds=auto)
+    sure = probabilities >= np.maximum(rule().thresholds, auto)
+    assert [decision == "auto" for decision in decisions] == sure.tolist()
 
 
-@given(some_probabilities, some_masks, some_cautions)
+@given(one_text, one_mask, some_cautions)
 def test_what_passes_its_threshold_is_given(
     probabilities: NDArray[np.float64], opposed: NDArray[np.bool_], caution: Caution | None
 ) -> None:
     """Each theme from its threshold on is given; below it at most one for review, where nothing else is given."""
-    decisions, reasons = rule().decide(probabilities, opposed, caution)
-    passing = probabilities >= rule().thresholds
-    assert (decisions[passing] != NOTHING).all()
-    below = (decisions != NOTHING) & ~passing
-    assert not (caution and below.any())
-    assert (decisions[below] == REVIEW).all()
-    assert (reasons[below] == REASONS.index("best_below_threshold")).all()
-    assert (below.sum(axis=1) <= ~passing.any(axis=1)).all()
+    decisions, reasons = decided(probabilities, opposed, caution)
+    passing = (probabilities >= rule().thresholds).tolist()
+    below = [place for place in range(3) if decisions[place] != "none" and not passing[place]]
+    assert all(decisions[place] != "none" for place in range(3) if passing[place])
+    assert all((decisions[place], reasons[place]) == ("review", BEST) for place in below)
+    assert len(below) <= (not any(passing) and caution is None)
 
 
-@given(some_probabilities, some_masks, some_cautions)
-def test_decisions_do_not_depend_on_other_texts(
-    probabilities: NDArray[np.float64], opposed: NDArray[np.bool_], caution: Caution | None
+@given(some_probabilities, some_masks)
+def test_many_texts_are_decided_as_each_by_itself(
+    probabilities: NDArray[np.float64], opposed: NDArray[np.bool_]
 ) -> None:
-    """Decided together or one by one, a text gets the same decisions for the same reasons."""
-    together = np.array(rule().decide(probabilities, opposed, caution))
-    rows = zip(probabilities, opposed, strict=True)
-    alone = [rule().decide(row[None, :], mask[None, :], caution) for row, mask in rows]
-    assert together.tolist() == np.concatenate(alone, axis=1).tolist()
+    """The rule for many texts at once, which training goes by, is the rule for one, which tags it."""
+    together = rule().decide(probabilities, opposed)
+    alone = [decided(*text)[0] for text in zip(probabilities, opposed, strict=True)]
+    assert [[DECISIONS[code] for code in row] for row in together.tolist()] == alone
 
 
 @given(arrays(float, 3, elements=st.floats(-1e6, 1e6)))
@@ -162,4 +162,5 @@ def test_learned_words_alone_make_no_conflict(tiny_tagger: Tagger) -> None:
     assert reading.learned[0] < 0 == reading.card[0]
     sure = np.ones(len(tiny_tagger.themes))
     decided_ = tiny_tagger.decide("", reading, sure)
-    assert (decided_.caution, REASONS[decided_.reasons[0]]) == (None, "above_threshold")
+    assert decided_.caution is None
+    assert decided_.themes[0] == ("auto", "above_threshold")

@@ -57,7 +57,7 @@ def test_the_session_of_the_readme_runs(tmp_path: Path) -> None:
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
-    posted = done.stdout.split('"title":"Asset Freeze for Three Brokers"')[0]
+    posted = next(line for line in done.stdout.splitlines() if '"title":"Asset Freeze for Three Brokers"' in line)
     assert '"theme":"sanctions"' in posted
     assert "v0001 is live again instead of v0002." in done.stderr
     records = [json.loads(line) for line in (tmp_path / "tags.jsonl").read_text(encoding="utf-8").splitlines()]

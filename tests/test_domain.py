@@ -84,16 +84,15 @@ def test_each_limit_counts_by_itself(tiny_tagger: Tagger) -> None:
     """Unseen words, likeness and length each put a text outside where its own limit is crossed, and only there."""
     reading = tiny_tagger.scorer.read(f"{SEED} Quaxi morlo.")
     unseen, likeness = Domain.unseen(reading), tiny_tagger.domain.likeness(reading)
-    different = set(reading.tokens.words)
-    assert unseen == pytest.approx(2 / len(different))
+    assert unseen == pytest.approx(2 / reading.n_different)
     text = f"{SEED} Quaxi morlo."
     assert caution(tiny_tagger, text) is None
     assert caution(tiny_tagger, text, most_unseen=unseen, least_likeness=likeness) is None
     assert caution(tiny_tagger, text, most_unseen=unseen - 1e-9) == "out_of_domain"
     assert caution(tiny_tagger, text, least_likeness=likeness + 1e-9) == "out_of_domain"
-    assert caution(tiny_tagger, text, least_words=len(reading.tokens.words)) is None
-    assert caution(tiny_tagger, text, least_words=len(reading.tokens.words) + 1) == "too_short"
-    assert caution(tiny_tagger, text, least_words=len(reading.tokens.words) + 1, most_unseen=0) == "too_short"
+    assert caution(tiny_tagger, text, least_words=reading.n_words) is None
+    assert caution(tiny_tagger, text, least_words=reading.n_words + 1) == "too_short"
+    assert caution(tiny_tagger, text, least_words=reading.n_words + 1, most_unseen=0) == "too_short"
 
 
 @pytest.mark.parametrize(("words", "expected"), [(1, None), (9, None), (10, "out_of_domain"), (40, "out_of_domain")])

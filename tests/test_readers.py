@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,11 +24,20 @@ from tagger.readers.html import html_title
 
 LIMIT = 10_000
 
+
+def parquet(**columns: list[object]) -> bytes:
+    """Return a table as Parquet."""
+    stream = io.BytesIO()
+    pq.write_table(pa.table(columns), stream, row_group_size=2)
+    return stream.getvalue()
+
+
 SAMPLES = {
     ".jsonl": b'{"id": 7, "title": "Quotas", "text": "Ministers met.", "office": "Fisheries"}\n',
     ".csv": b'id,title,text,office\n7,Quotas,"Ministers met.",Fisheries\n',
     ".tsv": b"id\ttitle\ttext\toffice\n7\tQuotas\tMinisters met.\tFisheries\n",
     ".md": b"---\nid: 7\ntitle: Quotas\noffice: Fisheries\n---\nMinisters met.",
+    ".parquet": parquet(id=["7"], title=["Quotas"], text=["Ministers met."], office=["Fisheries"]),
     ".html": b"<title>Quotas</title><p>Ministers met.</p>",
 }
 """One document in each way of writing it."""
@@ -91,6 +104,7 @@ def test_a_sample_gives_its_document(suffix: str) -> None:
 def test_a_file_over_the_limit_is_reported_with_limit_and_remedy(suffix: str) -> None:
     """What is longer than the limit is not read, and the message says what to do."""
     content = sample(suffix).replace(b"met", b"met" * 100) if not suffix.endswith(".gz") else sample(suffix)
+    content = parquet(text=["met" * 100]) if suffix == ".parquet" else content
     message = only_problem(read(suffix, content, limit=30))
 
     assert "over the limit of 30" in message
@@ -269,6 +283,50 @@ def test_a_file_of_open_quotes_is_reported_without_reading_it_over_and_over() ->
     """When every line swallows the rest, what is left of the file is told in one report in the end."""
     found = read(".csv", 'text,b\n"' + 'a","b\n' * 5000, limit=40_000)
     assert 2 < len(found) < 10
+
+
+# ---- Parquet
+
+
+def test_rows_are_documents_with_values_that_json_can_hold() -> None:
+    """A row gives its fields but for nulls; dates, decimals and what is no number become what JSON can hold."""
+    day, nothing = datetime.date(2021, 5, 22), float("nan")
+    found = read(
+        ".parquet",
+        parquet(id=[1, None, 3], text=["One.", "Two.", None], day=[day, None, None], share=[0.5, nothing, None]),
+    )
+    assert [(item.id, item.metadata) for item in found if isinstance(item, Document)] == [
+        ("1", {"day": "2021-05-22", "share": 0.5}),
+        ("june.parquet:2", {}),
+    ]
+    assert found[2] == Unreadable("3", "june.parquet, line 3: `text` is missing; a document needs it.")
+
+
+@pytest.mark.parametrize(
+    ("words", "content"),
+    [
+        ("no column `text`; the columns found are 'body'", parquet(body=["One."])),
+        ("cannot be read as Parquet", b"PAR1"),
+        ("cannot be read as Parquet", b""),
+    ],
+)
+def test_a_file_that_is_no_table_of_documents_is_one_report(words: str, content: bytes) -> None:
+    """Without a column `text`, or without a table, there is one report for the file."""
+    assert words in only_problem(read(".parquet", content))
+
+
+def test_a_damaged_row_group_costs_its_rows_only() -> None:
+    """Rows that cannot be read are reported one by one, and the next row group is read."""
+    content = parquet(text=["a" * 40, "b" * 40, "c" * 40])
+    at = content.index(b"a" * 20) - 30
+    found = read(".parquet", content[:at] + b"\xff" * 60 + content[at + 60 :])
+    assert texts(found) == ["!", "!", "c" * 40]
+
+
+def test_parquet_without_its_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pyarrow is not installed, the message names the extra."""
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    assert "scripts/setup parquet" in only_problem(read(".parquet", SAMPLES[".parquet"]))
 
 
 # ---- Pages
@@ -601,7 +659,7 @@ class Failing(io.RawIOBase):
         return len(content)
 
 
-@pytest.mark.parametrize("suffix", [suffix for suffix in READERS if not suffix.endswith(".gz")])
+@pytest.mark.parametrize("suffix", [suffix for suffix in READERS if not suffix.endswith((".gz", ".parquet"))])
 def test_a_stream_that_fails_is_reported(suffix: str) -> None:
     """What fails below us is told like a bad record, after the records before it."""
     content = SAMPLES[WAYS.get(suffix, suffix)]

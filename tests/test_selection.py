@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.cleaning import tokens
-from tagger.corpus import read_corpus
 from tagger.errors import SeedsError
-from tagger.features import CardTerms
-from tagger.folds import Fold, group_texts, stratified_folds
+from tagger.folds import Fold, stratified_folds
 from tagger.model import Recipe
 from tagger.selection import (
     BUDGETS,
@@ -37,16 +33,6 @@ from tagger.thresholds import theme_thresholds
 from tagger.validation import HeldOut, Labelled, cross_fitted, hold_out
 
 THEMES, SEEDED = 4, 3
-
-
-@pytest.fixture(scope="module")
-def labelled(tiny_seeds: Path) -> Labelled:
-    """The tiny seeds, read and grouped."""
-    corpus = read_corpus(tiny_seeds)
-    read = [tokens(text) for text in corpus.texts]
-    counts = CardTerms(corpus.cards).count(read)
-    sources = [seed.source for seed in corpus.seeds]
-    return Labelled(read, counts, corpus.theme_sets, corpus.cards, group_texts(read, [None] * len(read)), sources)
 
 
 def with_budget(labelled: Labelled, monkeypatch: pytest.MonkeyPatch, fits: int) -> Selection:

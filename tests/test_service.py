@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,16 +24,20 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
 
 from tagger import errors
 from tagger.cleaning import fold, tokens
 from tagger.documents import Document, Removal
+from tagger.engine import engine_name
 from tagger.errors import OptionError, TaggerError
 from tagger.readers import html_to_text
 from tagger.registry import Registry
-from tagger.service.app import create_app, run
+from tagger.service.app import create_app
 from tagger.service.examples import BATCHES, DOCUMENTS, PAGE
 from tagger.service.problems import MEDIA_TYPE, STATUSES
+from tagger.service.schemas import BatchAnswer, TaggedPage, TaggedText
+from tagger.service.server import run
 from tagger.settings import Settings, load_settings
 from tagger.tagging import Tagger, Wanted
 
@@ -195,6 +200,31 @@ def test_the_caution_of_a_document_comes_with_its_tags(client: TestClient) -> No
     assert {score["decision"] for score in answer["scores"]} == {"review", "none"}
 
 
+ANSWERED: dict[str, Any] = {
+    **{f"tags of {name}": ("/v1/tags", example["value"]) for name, example in DOCUMENTS.items()},
+    **{f"batch of {name}": ("/v1/tags/batch", example["value"]) for name, example in BATCHES.items()},
+    "page with everything": (
+        "/v1/tags",
+        {
+            "text": PAGE, "split": "auto", "include": "all", "explain": True, "counterfactual": True,
+            "taught_by": True, "metadata": {"a": [1, None]},
+        },
+    ),
+    "unlike the seeds": ("/v1/tags", {"text": f"{TEXT} Quaxi morlo tiburn felas and the ulmen garrit.", "title": "A"}),
+    "batch of wrong ones": ("/v1/tags/batch", {"documents": [{"id": "n", "text": 5}, None, {"text": " "}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_an_answer_is_what_its_model_describes(client: TestClient, name: str) -> None:
+    """Answers are sent without passing through the models that describe them, and have all they say and no more."""
+    path, body = ANSWERED[name]
+    response = client.post(path, json=body)
+    described = {"/v1/tags": TypeAdapter(TaggedText | TaggedPage), "/v1/tags/batch": TypeAdapter(BatchAnswer)}[path]
+    read: Any = described.validate_json(response.content, strict=True)
+    assert described.dump_python(read, mode="json", by_alias=True, exclude_unset=True) == response.json()
+
+
 def test_html_is_read_as_text(client: TestClient, known_text: str) -> None:
     """HTML is tagged as the text in it, which comes back and is what the offsets refer to."""
     html = f"<html><script>var x</script><h1>News &amp; more</h1><p>{known_text}</p></html>"
@@ -289,6 +319,7 @@ def test_the_versions_and_the_live_one(own_models: Path) -> None:
         assert second["damaged"]
         answer = client.get("/v1/models/live").json()
         assert answer["version"] == live.name
+        assert answer["engine"] == engine_name()
         assert answer["since"] == Registry(own_models).history()[-1]["at"]
         assert answer["themes"] == len(client.get("/v1/themes").json()["themes"])
 
@@ -379,6 +410,15 @@ def test_a_wrong_body_is_refused(client: TestClient, path: str, name: str) -> No
     """Each wrong body has a problem with its status as an answer; a batch is refused where it cannot be read."""
     body, status = REFUSED_BODIES[name]
     assert_problem(client.post(path, content=body, headers=JSON), status)
+
+
+def test_a_text_may_look_like_json(client: TestClient) -> None:
+    """What looks like a key in a text is none, and a number may be as long as a float can hold."""
+    text = f'{TEXT} {{"text": "a", "text" : "b"}}'
+    body = {"text": text, "metadata": {"text": '"a": ', "large": 1e308, "small": [5e-324, -0.0]}}
+    answer = client.post("/v1/tags", json=body)
+    assert answer.status_code == 200
+    assert answer.json()["metadata"] == body["metadata"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", None])
@@ -658,6 +698,42 @@ def test_a_chunked_body_within_the_limit_is_read(port: int) -> None:
     assert (response.status, answer["id"]) == (200, "1")
 
 
+LONG = [
+    {"text": f"{TEXT}\n" * 2_000},
+    {"text": f"{TEXT}\n" * 20, "counterfactual": True},
+    {"documents": [{"text": TEXT}] * 50},
+    {"documents": [{"text": f"{TEXT}\n" * 20}] * 5, "explain": True, "include": "all"},
+]
+
+
+@pytest.mark.parametrize("body", LONG, ids=["text", "counterfactual", "documents", "evidence"])
+def test_a_long_request_keeps_no_other_waiting(
+    port: int, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
+) -> None:
+    """While a request is worked on that takes long, the service says that it is alive and tags a short text."""
+    begun, end, tag = threading.Event(), threading.Event(), Tagger.tag
+
+    def slow(tagger: Tagger, document: Document, *wanted: Wanted) -> Any:
+        if document.id != "short":
+            begun.set()
+            assert end.wait(30)
+        return tag(tagger, document, *wanted)
+
+    monkeypatch.setattr(Tagger, "tag", slow)
+    path = "/v1/tags/batch" if "documents" in body else "/v1/tags"
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(post, port, path, json.dumps(body))
+        try:
+            assert begun.wait(30)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=10) as response:
+                assert response.status == 200
+            assert post(port, "/v1/tags", _document(id="short"))[0].status == 200
+            assert not asking.done()
+        finally:
+            end.set()
+        assert asking.result()[0].status == 200
+
+
 def test_a_promotion_under_load_fails_no_request(own_models: Path, known_text: str) -> None:
     """While requests run the versions change: none fails, both answer, and no answer mixes them."""
     old, new = Registry(own_models).live().name, save_another(own_models, relabel)
@@ -689,7 +765,7 @@ def test_a_promotion_under_load_fails_no_request(own_models: Path, known_text: s
 
 def test_the_program_serves_with_several_workers_and_stops_when_told(own_models: Path) -> None:
     """`run` starts the workers by the settings, answers on the loopback address, and ends on a signal."""
-    code = "from tagger.service.app import run; from tagger.settings import load_settings; run(load_settings())"
+    code = "from tagger.service.server import run; from tagger.settings import load_settings; run(load_settings())"
     environment = {"TAGGER_MODELS": str(own_models), "TAGGER_PORT": "0", "TAGGER_WORKERS": "2", "NO_COLOR": "1"}
     process = subprocess.Popen(
         [sys.executable, "-c", code], env=os.environ | environment, stderr=subprocess.PIPE, text=True

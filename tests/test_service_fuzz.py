@@ -16,6 +16,7 @@ from schemathesis import GenerationMode
 from schemathesis.python.asgi import shutdown_lifespans
 
 from tagger.service.app import create_app
+from tagger.service.bodies import parse
 from tagger.service.problems import MEDIA_TYPE
 
 EXAMPLES = 60
@@ -62,6 +63,26 @@ def test_answers_are_as_described(description: Any, operation: tuple[str, str], 
     ask()
 
 
+class Pairs(list[tuple[str, Any]]):
+    """An object as it is written, where a key may stand twice."""
+
+
+def written(value: Any, colon: str) -> str:
+    """Return a value as JSON, with `colon` between keys and values."""
+    if isinstance(value, Pairs):
+        return f"{{{','.join(f'{json.dumps(key)}{colon}{written(inner, colon)}' for key, inner in value)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(written(inner, colon) for inner in value)}]"
+    return json.dumps(value)
+
+
+def twice(value: Any) -> bool:
+    """Tell whether an object in a value has a key twice."""
+    if isinstance(value, Pairs):
+        return len(dict(value)) < len(value) or any(twice(inner) for _, inner in value)
+    return isinstance(value, list) and any(map(twice, value))
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -104,3 +125,24 @@ def test_no_body_makes_it_fail(client: TestClient, body: bytes, path: str) -> No
     else:
         assert response.headers["content-type"] == MEDIA_TYPE
         assert answer["status"] == response.status_code
+
+
+pairs = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(st.tuples(st.sampled_from(["a", "b", '"', ":", '":']), inner), max_size=3).map(Pairs)
+    ),
+    max_leaves=12,
+)
+
+
+@given(pairs, st.sampled_from([":", " : ", "\t\n\r:"]))
+def test_a_key_given_twice_is_seen_wherever_it_stands(value: Any, colon: str) -> None:
+    """JSON is read as Python reads it, and refused exactly where an object has a key twice, however it is spaced."""
+    body = written(value, colon).encode()
+    if twice(value):
+        with pytest.raises(ValueError, match="twice"):
+            parse(body)
+    else:
+        assert parse(body) == json.loads(body)

@@ -12,7 +12,6 @@ from tagger.corpus import Corpus, read_corpus
 from tagger.decisions import NOTHING
 from tagger.documents import Document
 from tagger.features import CardTerms, read
-from tagger.folds import group_texts
 from tagger.heldout import HeldOutSeeds, text_digest
 from tagger.model import ThemeModel, teachers_of
 from tagger.rules import cross_fitted_decisions
@@ -146,10 +145,7 @@ def test_training_keeps_what_held_out_models_gave(tiny_tagger: Tagger, tiny_mode
     assert list(found.digests) == [text_digest(text) for text in corpus.texts]
     assert len(set(found.digests)) == len(set(corpus.texts))
     np.testing.assert_array_equal(found.theme_sets, corpus.theme_sets)
-    texts = [read(text) for text in corpus.texts]
-    groups, sources = group_texts(texts, [None] * len(texts)), [seed.source for seed in corpus.seeds]
-    counts = CardTerms(corpus.cards).count(texts)
-    labelled = Labelled(texts, counts, corpus.theme_sets, corpus.cards, groups, sources)
+    labelled = Labelled.of(corpus)
     selected = select(labelled, "quick")
     stratified, by_source = selected.held_out["stratified"], selected.held_out["by_source"]
     expected, other = (tiny_tagger.rule.probabilities(part.scores) for part in (stratified, by_source))

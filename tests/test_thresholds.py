@@ -10,7 +10,16 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from tagger.decisions import DecisionRule
-from tagger.thresholds import RULES, best_f1_threshold, card_only_threshold, probability_curves, theme_thresholds
+from tagger.thresholds import (
+    LEAST_SLOPE,
+    RIDGE,
+    RULES,
+    best_f1_threshold,
+    card_only_threshold,
+    pooled_curve,
+    probability_curves,
+    theme_thresholds,
+)
 
 
 def f1(scores: NDArray[np.float64], positive: NDArray[np.bool_], threshold: float) -> float:
@@ -75,6 +84,23 @@ def test_probabilities_rise_with_the_score_and_match_the_share_of_truths() -> No
     probabilities = DecisionRule(slope, intercept, np.array([0.5]), np.array([0.5]), 1.0).probabilities(scores)
     assert slope[0] == pytest.approx(1.5, abs=0.2)
     assert probabilities.mean() == pytest.approx(truth.mean(), abs=0.01)
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=30), st.integers(0, 2**32))
+def test_no_rising_curve_fits_the_scores_better(drawn: list[tuple[float, bool]], seed: int) -> None:
+    """No sigmoid near by or far off has less log loss and ridge, be the theme told well, badly or the wrong way."""
+    scores, truth = np.array([[score] for score, _ in drawn]), np.array([[positive] for _, positive in drawn])
+    pooled = pooled_curve(scores, truth)
+    fitted = probability_curves(scores, truth)[:, 0]
+
+    def loss(curve: NDArray[np.float64]) -> float:
+        margins = np.where(truth, 1.0, -1.0) * (curve[0] * scores + curve[1])
+        return float(np.logaddexp(0, -margins).sum() + RIDGE * ((curve - pooled) ** 2).sum())
+
+    rng = np.random.default_rng(seed)
+    for size in (1e-3, 0.1, 10.0):
+        slope, intercept = fitted + size * rng.normal(size=2)
+        assert loss(fitted) <= loss(np.array([max(slope, LEAST_SLOPE), intercept])) + 1e-9
 
 
 @pytest.mark.parametrize("examples", [1, 2])

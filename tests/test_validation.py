@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
+from tagger.classifiers import OneTheme
 from tagger.cleaning import tokens
-from tagger.corpus import read_corpus
 from tagger.errors import SeedsError
-from tagger.features import CardTerms
-from tagger.folds import group_texts, stratified_folds
+from tagger.folds import stratified_folds
 from tagger.model import Recipe
 from tagger.thresholds import RULES, best_f1_threshold, theme_thresholds
-from tagger.validation import HeldOut, Labelled, cross_fitted, fold_f1, hold_out, mean_thresholds
+from tagger.validation import HeldOut, Labelled, Scores, ThemeSets, cross_fitted, fold_f1, hold_out, mean_thresholds
 
-
-@pytest.fixture(scope="module")
-def labelled(tiny_seeds: Path) -> Labelled:
-    """The tiny seeds, read and grouped."""
-    corpus = read_corpus(tiny_seeds)
-    read = [tokens(text) for text in corpus.texts]
-    counts = CardTerms(corpus.cards).count(read)
-    sources = [seed.source for seed in corpus.seeds]
-    return Labelled(read, counts, corpus.theme_sets, corpus.cards, group_texts(read, [None] * len(read)), sources)
+CLOSE = 5e-3
+"""How far scores may be apart that came to the same optimum by other ways."""
 
 
 def noise(labelled: Labelled, draw: int) -> HeldOut:
@@ -45,16 +42,19 @@ def test_no_text_is_scored_by_a_model_that_saw_it(labelled: Labelled) -> None:
 
 
 def test_recipes_and_themes_are_held_out_beside_one_another_as_alone(labelled: Labelled) -> None:
-    """Several recipes, or some of the themes, give the scores that each gives alone; every fit is told."""
+    """Several recipes give the scores that each gives alone, some themes those that all give; every fit is told."""
     folds = stratified_folds(labelled.theme_sets, labelled.groups, 0)
     recipes, themes = [Recipe(), Recipe(pairs=True), Recipe(card_strength=0.0, c=4.0)], np.array([0, 2])
     fits: list[int] = []
     together = hold_out(labelled, folds, recipes, themes, fits.append)
     assert sum(fits) == len(folds) * len(recipes) * len(themes)
     for recipe, part in zip(recipes, together, strict=True):
-        (alone,) = hold_out(labelled, folds, [recipe], np.arange(4), lambda _fits: None)
-        np.testing.assert_array_equal(part.scores, alone.scores[:, themes])
-        np.testing.assert_array_equal(part.opposed, alone.opposed[:, themes])
+        (alone,) = hold_out(labelled, folds, [recipe], themes, lambda _fits: None)
+        np.testing.assert_array_equal(part.scores, alone.scores)
+        np.testing.assert_array_equal(part.opposed, alone.opposed)
+        # Themes that are fitted side by side end when all are done, within the tolerance each would be content with.
+        (of_all,) = hold_out(labelled, folds, [recipe], np.arange(4), lambda _fits: None)
+        np.testing.assert_allclose(part.scores, of_all.scores[:, themes], atol=CLOSE)
     assert len({part.scores.tobytes() for part in together}) == len(recipes)
 
 
@@ -63,7 +63,7 @@ def test_words_that_speak_against_a_theme_are_told_from_its_card(labelled: Label
     rail = [row for row, themes in enumerate(labelled.theme_sets[:, 1]) if themes]
     text = tokens("Trawler, herring: passengers with delayed trains will be refunded; the timetable of the operator.")
     read = [*labelled.read[: rail[0]], text, *labelled.read[rail[0] + 1 :]]
-    told = replace(labelled, read=read, counts=CardTerms(labelled.cards).count(read))
+    told = replace(labelled, read=read)
     everything_else = np.setdiff1d(np.arange(len(read)), rail[:1])
     (part,) = hold_out(told, [(everything_else, np.array(rail[:1]))], [Recipe()], np.arange(4), lambda _fits: None)
     assert part.opposed[rail[0], :3].tolist() == [True, False, False]
@@ -109,6 +109,54 @@ def test_the_score_of_a_fold_is_the_mean_of_micro_and_macro_f1() -> None:
     given = np.array([[True, False], [False, False], [True, False], [False, True]])
     folds = [(np.array([2, 3]), np.array([0, 1])), (np.array([0, 1]), np.array([2, 3]))]
     assert fold_f1(given, truth, folds) == pytest.approx([2 / 3, (4 / 5 + (1 + 2 / 3) / 2) / 2])
+
+
+def by_means(
+    features: sp.csr_matrix, card_scores: Scores, theme_sets: ThemeSets, *, card_strength: float, c: float
+) -> Iterator[OneTheme]:
+    """Yield the difference of the means of texts with a theme and without: weights that are the same at every run."""
+    time.sleep(random.uniform(0, 0.01))
+    for theme in np.flatnonzero(theme_sets.any(axis=0)).tolist():
+        with_it, without = (
+            np.asarray(features[rows].mean(axis=0))[0] for rows in (theme_sets[:, theme], ~theme_sets[:, theme])
+        )
+        yield OneTheme(theme, c * (with_it - without), card_strength, float(card_scores[:, theme].mean()))
+
+
+def test_folds_beside_one_another_give_what_each_gives_alone(
+    labelled: Labelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of threads, and which fold is done first, change nothing; every fit is told."""
+    monkeypatch.setattr("tagger.validation.fit_themes", by_means)
+    folds = stratified_folds(labelled.theme_sets, labelled.groups, 0)
+    recipes, found = [Recipe(), Recipe(pairs=True)], []
+    for threads in (1, 4):
+        monkeypatch.setattr("tagger.validation._threads", partial(int, threads))
+        fits: list[int] = []
+        found.append(hold_out(labelled, folds, recipes, np.arange(4), fits.append))
+        assert sum(fits) == len(folds) * len(recipes) * 4
+    for alone, beside in zip(*found, strict=True):
+        np.testing.assert_array_equal(alone.scores, beside.scores)
+        np.testing.assert_array_equal(alone.opposed, beside.opposed)
+
+
+def test_who_stops_does_not_wait_for_all_folds(labelled: Labelled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the first fold that is done meets a stop, folds that were not begun are left alone."""
+    begun: list[int] = []
+
+    def counted(*given: Any, **recipe: Any) -> Iterator[OneTheme]:
+        begun.append(1)
+        return by_means(*given, **recipe)
+
+    def stop(_fits: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tagger.validation.fit_themes", counted)
+    monkeypatch.setattr("tagger.validation._threads", partial(int, 1))
+    folds = stratified_folds(labelled.theme_sets, labelled.groups, 0) * 10
+    with pytest.raises(KeyboardInterrupt):
+        hold_out(labelled, folds, [Recipe()], np.arange(4), stop)
+    assert len(begun) < len(folds) / 2
 
 
 def test_texts_that_share_no_words_are_refused(labelled: Labelled) -> None:

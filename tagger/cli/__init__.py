@@ -21,6 +21,7 @@ COMMANDS = {
     "seeds": ("tagger.cli.seeds:app", "Add, confirm, check, doubt and correct labelled documents."),
     "themes": ("tagger.cli.themes:app", "Look after the themes: what is wrong with them, and what to do."),
     "models": ("tagger.cli.models:app", "List, show, promote and roll back versions."),
+    "doctor": ("tagger.cli.doctor:doctor", "Say whether this installation works, and what to do where it does not."),
 }
 """The subcommands: where each stands, and what it is for."""
 

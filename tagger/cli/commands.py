@@ -13,7 +13,11 @@ from tagger.cli.options import Input, Json, Merge, Model, Models, Seeds, check_i
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from tagger.archive import Shard
+    from tagger.archive.cluster import Cluster
+    from tagger.archive.engines import OneProcess, Workers
     from tagger.documents import Document, Unreadable
     from tagger.releases import Cut
     from tagger.tagging import Tagged, Tagger, Wanted
@@ -153,13 +157,16 @@ def tag(
 
 def archive(
     *inputs: Input,
-    out: Annotated[Path, Parameter(help="Where the records go: a name that ends in .jsonl or .csv.")],
+    out: Annotated[str, Parameter(help="Where the records go: a name that ends in .jsonl, .csv or .parquet.")],
     split: bool | None = None,
     overwrite: bool = False,
+    workers: int | None = None,
+    shard: str | None = None,
+    engine: str | None = None,
     model: Model = None,
     models: Models = Path("models"),
 ) -> int:
-    """Tag an archive: files and folders of JSON lines (also .gz), CSV, text, Markdown, HTML, or - for standard input.
+    """Tag an archive: JSON lines (also .gz), CSV, Parquet, text, Markdown, HTML, folders of these, or - for a pipe.
 
     Gives one record per document, in order. Pages of text are cut and give one per release. A run that was
     stopped goes on when the same command is given again.
@@ -172,19 +179,26 @@ def archive(
         Cut records into releases too, or do not cut pages.
     overwrite
         Replace an output that exists.
+    workers
+        How many processes tag; by default as many as there are cores, and one where that is sooner done.
+    shard
+        Tag one part of the input only, such as 2/5; the outputs of all parts, put together, are that of the whole.
+    engine
+        Tag on a Dask cluster, dask://HOST:PORT, or on one made on this machine to try it out, local.
     """
-    from tagger.archive import started_version, tag_archive
+    from tagger.archive import WHOLE, Inputs, Shard, started_version, tag_archive
     from tagger.cli.output import DocumentProgress, ProgressLine, counted, duration, say
-    from tagger.readers import documents
 
     check_inputs(inputs, "tagger archive pages/ --out tags.jsonl")
+    part = Shard.parse(shard) if shard else WHOLE
     tagger = load_tagger(models, started_version(out) if model is None and not overwrite else model)
-    with ProgressLine() as line:
-        progress = DocumentProgress(line, _estimate(inputs) if line.redraws else 0)
+    with ProgressLine() as line, _engine(engine, workers, part, out, models) as chosen:
+        progress = DocumentProgress(line, _estimate(inputs) // part.of if line.redraws else 0)
         try:
             done = tag_archive(
-                documents(inputs), inputs, out, tagger, split=split, overwrite=overwrite, progress=progress
-            )
+                Inputs(inputs), inputs, out, tagger, split=split, overwrite=overwrite, shard=part, engine=chosen,
+                progress=progress,
+            )  # fmt: skip
         except KeyboardInterrupt:
             say("Give the same command again to go on from here.")
             raise
@@ -192,6 +206,30 @@ def archive(
     tagged = counted(done.documents - done.failed, "document")
     say(f"{out}: {tagged} tagged with {tagger.version} in {duration(line.seconds)}{failures}.")
     return 1 if done.failed else 0
+
+
+def _engine(
+    address: str | None, workers: int | None, shard: Shard, out: str, models: Path
+) -> AbstractContextManager[OneProcess | Workers | Cluster]:
+    """Return where an archive is tagged."""
+    from contextlib import nullcontext
+
+    from tagger.archive.engines import WORTH_SHARING, OneProcess, Workers, available_cores
+    from tagger.errors import OptionError
+
+    if address is not None:
+        if workers is not None or shard.of > 1:
+            raise OptionError("With --engine, the cluster shares out the work: leave out --workers and --shard.")
+        from tagger.archive.cluster import cluster
+
+        return cluster(address, out, models)
+    if workers is not None and workers < 1:
+        raise OptionError(f"The number of workers is {workers}; expected 1 or more.")
+    if workers is None:
+        workers, least_parts = available_cores(), WORTH_SHARING
+    else:
+        least_parts = 0
+    return nullcontext(OneProcess() if workers == 1 else Workers(workers, models, least_parts))
 
 
 def serve(
@@ -208,7 +246,7 @@ def serve(
 
     Example: tagger serve --port 8080
     """
-    from tagger.service.app import run
+    from tagger.service.server import run
     from tagger.settings import load_settings
 
     given = {"host": host, "port": port, "workers": workers, "models": models, "seeds": seeds}

@@ -128,7 +128,7 @@ def _terms(case: Case) -> list[list[_Term]]:
 
 def _learned(scorer: Scorer, term: str, weights: NDArray[np.float32]) -> float:
     """Return what the seeds taught of the words of a term: like the card, per occurrence and over the same norm."""
-    rows = [row for row in scorer.word_occurrences(tokens(term).words) if row >= 0]
+    rows = [row for row in scorer.occurrences(term).words.tolist() if row >= 0]
     return float(weights[rows] @ scorer.arrays.word_idf[rows])
 
 

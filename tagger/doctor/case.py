@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tagger.cleaning import Tokens
+from tagger.cleaning import Tokens, tokens
 from tagger.corpus import Corpus
 from tagger.errors import ModelError
 from tagger.heldout import HeldOutSeeds, text_digest
@@ -108,15 +108,15 @@ class Case:
 
     @cached_property
     def _name(self) -> dict[str, Callable[[int], str]]:
-        words = self.arrays.words
         of_lead = np.zeros(len(self.arrays.lead_idf), dtype=np.intp)
         of_lead[self.arrays.lead_rows[self.arrays.lead_rows >= 0]] = np.flatnonzero(self.arrays.lead_rows >= 0)
 
-        def pair(feature: int) -> str:
-            first, second = divmod(int(self.arrays.pair_keys[feature]), len(words))
-            return f"{words[first]} {words[second]}"
-
-        return {"words": words.__getitem__, "lead": lambda feature: words[of_lead[feature]], "pairs": pair}
+        words = self.arrays.words
+        return {
+            "words": words.__getitem__,
+            "lead": lambda feature: words[of_lead[feature]],
+            "pairs": self.arrays.pair,
+        }
 
 
 READ_AT_ONCE = 200
@@ -161,9 +161,8 @@ def gather(
 ) -> Case:
     """Return a case, its seeds read as the version reads them."""
     scorer, read, active = Scorer(arrays), [], []
-    for number, text in enumerate(corpus.texts):
-        reading = scorer.read(text)
-        read.append(reading.tokens)
+    for number, (text, reading) in enumerate(zip(corpus.texts, scorer.read_many(corpus.texts), strict=True)):
+        read.append(tokens(text))
         active.append(reading.active)
         if number % READ_AT_ONCE == 0:
             progress("reading seeds", number / len(corpus.texts))

@@ -2,7 +2,8 @@
 
 A reader is a generator that takes a binary stream, its name and the limit of one record in bytes. It yields
 documents and, in their place, what could not be read; it never raises in the middle of a file. To add a
-format, write a module with such a generator and enter it in `READERS`.
+format, write a module with such a generator and enter it in `READERS`. `readers.slices` cuts inputs for those who
+share the work.
 """
 
 from __future__ import annotations
@@ -15,23 +16,34 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from tagger.documents import Document, Unreadable
 from tagger.errors import InputError
-from tagger.readers import html, jsonl, pages, tables
+from tagger.readers import html, jsonl, pages, parquet, tables
 from tagger.readers.html import html_to_text
-from tagger.readers.streams import BOM, DEFAULT_LIMIT, READ_FAILURES, Reader, gzipped
+from tagger.readers.stores import Place, place
+from tagger.readers.streams import BOM, BUFFER, DEFAULT_LIMIT, READ_FAILURES, Reader, gzipped
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "PAGE_READERS",
     "READERS",
+    "STDIN",
+    "File",
+    "Place",
     "Reader",
     "count_documents",
     "documents",
+    "files",
     "html_to_text",
+    "place",
+    "read_file",
     "read_path",
     "read_stdin",
+    "sniffed",
+    "suffix_of",
+    "walk",
 ]
 
 READERS: Mapping[str, Reader] = {
@@ -42,6 +54,7 @@ READERS: Mapping[str, Reader] = {
     ".csv": tables.read_csv,
     ".csv.gz": gzipped(tables.read_csv),
     ".tsv": tables.read_tsv,
+    ".parquet": parquet.read,
     ".txt": pages.read,
     ".md": pages.read,
     ".markdown": pages.read,
@@ -50,7 +63,9 @@ READERS: Mapping[str, Reader] = {
 }
 """The reader of each kind of file, by the end of its name."""
 
-_PAGE_READERS = (pages.read, html.read)
+PAGE_READERS = (pages.read, html.read)
+"""Those that give one document for a file, whatever it holds."""
+
 _BLOCK = 1 << 20
 
 STDIN = "-"
@@ -73,39 +88,75 @@ def read_path(path: str | Path, limit: int = DEFAULT_LIMIT, name: str | None = N
     Ids of pages in a folder are their paths in it, with `/`. Hidden files are passed over. `name` is what
     a single file is called in ids and messages, if not by its own name.
     """
-    path = Path(path)
+    return chain.from_iterable(
+        [found] if isinstance(found, Unreadable) else read_file(found.path, found.name, limit)
+        for found in files(path, name)
+    )
+
+
+class File(NamedTuple):
+    """A file of an input, and what it is called in ids and messages."""
+
+    path: Place
+    name: str
+
+
+def files(path: str | Path, name: str | None = None) -> Iterator[File | Unreadable]:
+    """Return the file, or the files of a folder in sorted order, and in their place those that cannot be read.
+
+    An input that does not exist, or a folder without a document, is an InputError at once.
+    """
+    root = place(path)
     try:
-        status = path.stat()
+        status = root.stat()
     except (OSError, ValueError) as error:
         shown = _printable(str(path))
         raise InputError(f"There is no file or folder {shown!r} to read ({error}); check the path.") from None
     if stat.S_ISDIR(status.st_mode):
-        return _read_folder(path, limit)
-    return _read_file(path, _printable(name or path.name), READERS.get(_suffix(path), _read_unknown), limit)
+        return _folder_files(root)
+    return iter([File(root, _printable(name or root.name))])
+
+
+def read_file(path: Place, name: str, limit: int = DEFAULT_LIMIT) -> Iterator[Document | Unreadable]:
+    """Yield the documents of a file, by the end of its name; of another kind, what it holds as text or records."""
+    reader = READERS.get(suffix_of(path), _read_unknown)
+    try:
+        with path.open("rb", BUFFER) as stream:
+            yield from reader(stream, name, limit)
+    except OSError as error:
+        yield Unreadable(name, f"{name} cannot be read ({error.strerror}).")
 
 
 def count_documents(path: str | Path) -> int:
     """Return about how many documents a file or folder holds: its lines, or its files."""
-    path = Path(path)
-    if path.is_dir():
-        return sum(count_documents(found) for found, failure in walk(path) if not failure)
-    suffix = _suffix(path)
-    if READERS.get(suffix) in _PAGE_READERS or suffix not in READERS:
+    root = place(path)
+    if root.is_dir():
+        return sum(_count(found) for found, failure in walk(root) if not failure)
+    return _count(root)
+
+
+def _count(path: Place) -> int:
+    suffix = suffix_of(path)
+    if READERS.get(suffix) in PAGE_READERS or suffix not in READERS:
         return 1
     try:
-        with gzip.open(path) if suffix.endswith(".gz") else path.open("rb") as stream:
-            return sum(block.count(b"\n") for block in iter(lambda: stream.read(_BLOCK), b""))
+        with path.open("rb") as stream:
+            if suffix == ".parquet":
+                return sum(rows for _, rows in parquet.marks(stream))
+            unpacked = gzip.GzipFile(fileobj=stream) if suffix.endswith(".gz") else stream
+            return sum(block.count(b"\n") for block in iter(lambda: unpacked.read(_BLOCK), b""))
     except READ_FAILURES:
         return 0
 
 
 def read_stdin(stream: BinaryIO, limit: int = DEFAULT_LIMIT) -> Iterator[Document | Unreadable]:
     """Yield the documents of a stream: JSON lines if its first line is an object, else one page of text."""
-    return _sniffed(stream, "stdin", limit)
+    reader, stream = sniffed(stream, limit)
+    return reader(stream, "stdin", limit)
 
 
-def _read_folder(folder: Path, limit: int) -> Iterator[Document | Unreadable]:
-    found = _folder_documents(folder, limit)
+def _folder_files(folder: Place) -> Iterator[File | Unreadable]:
+    found = _known_files(folder)
     first = next(found, None)
     if first is None:
         known = ", ".join(READERS)
@@ -113,19 +164,18 @@ def _read_folder(folder: Path, limit: int) -> Iterator[Document | Unreadable]:
     return chain([first], found)
 
 
-def _folder_documents(folder: Path, limit: int) -> Iterator[Document | Unreadable]:
+def _known_files(folder: Place) -> Iterator[File | Unreadable]:
     for path, failure in walk(folder):
-        name = _printable(path.relative_to(folder).as_posix())
-        reader = READERS.get(_suffix(path))
+        name = _printable(path.relative_to(folder).as_posix())  # type: ignore[arg-type]
         if failure:
             yield Unreadable(name, f"{name} cannot be read ({failure}).")
-        elif reader:
-            yield from _read_file(path, name, reader, limit)
+        elif suffix_of(path) in READERS:
+            yield File(path, name)
         else:
             yield Unreadable(name, f"{name}: no reader for {_kind(path)}; known are {', '.join(READERS)}.")
 
 
-def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+def walk(folder: Place) -> Iterator[tuple[Place, str | None]]:
     """Yield every file below a folder, sorted by path, and why one that should not be opened is not."""
     visited = set()
     waiting = [folder]
@@ -144,38 +194,31 @@ def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
             yield path, error.strerror
 
 
-def _visible(folder: Path) -> list[Path]:
+def _visible(folder: Place) -> list[Place]:
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
-def _sort_key(path: Path) -> str:
+def _sort_key(path: Place) -> str:
     return path.name + "/" * path.is_dir()
 
 
-def _read_file(path: Path, name: str, reader: Reader, limit: int) -> Iterator[Document | Unreadable]:
-    try:
-        with path.open("rb") as stream:
-            yield from reader(stream, name, limit)
-    except OSError as error:
-        yield Unreadable(name, f"{name} cannot be read ({error.strerror}).")
-
-
 def _read_unknown(stream: BinaryIO, name: str, limit: int) -> Iterator[Document | Unreadable]:
-    for item in _sniffed(stream, name, limit):
+    reader, stream = sniffed(stream, limit)
+    for item in reader(stream, name, limit):
         if isinstance(item, Unreadable):
             yield Unreadable(item.id, f"{item.message} (No reader for {_kind(Path(name))}; it was read as text.)")
         else:
             yield item
 
 
-def _sniffed(stream: BinaryIO, name: str, limit: int) -> Iterator[Document | Unreadable]:
+def sniffed(stream: BinaryIO, limit: int = DEFAULT_LIMIT) -> tuple[Reader, BinaryIO]:
+    """Return the reader of a stream of unknown kind, and the stream as it was before the look at its first line."""
     try:
         head = _first_line(stream, limit)
     except READ_FAILURES as error:
-        yield Unreadable(name, f"{name} cannot be read ({error}).")
-        return
+        return pages.read, io.BufferedReader(_Broken(error))
     reader = jsonl.read if _is_object(head, limit) else pages.read
-    yield from reader(io.BufferedReader(_Rejoined(head, stream)), name, limit)
+    return reader, io.BufferedReader(_Rejoined(head, stream))
 
 
 def _first_line(stream: BinaryIO, limit: int) -> bytes:
@@ -200,6 +243,19 @@ def _is_object(line: bytes, limit: int) -> bool:
     return True
 
 
+class _Broken(io.RawIOBase):
+    """A stream that failed at its first line."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer: memoryview) -> int:  # type: ignore[override]
+        raise self._error
+
+
 class _Rejoined(io.RawIOBase):
     """A stream whose first bytes have been read already."""
 
@@ -217,12 +273,13 @@ class _Rejoined(io.RawIOBase):
         return len(content)
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Place) -> str:
+    """Return the end of a file's name that tells its kind, in lower case."""
     double = "".join(path.suffixes[-2:]).lower()
     return double if double in READERS else path.suffix.lower()
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Place) -> str:
     return path.suffix.lower() or "a file whose name has no ending"
 
 

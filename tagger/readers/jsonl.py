@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from tagger.documents import Document, Unreadable
 from tagger.readers.records import document, unreadable
-from tagger.readers.streams import BOM, READ_FAILURES, OverLimit, lines
+from tagger.readers.streams import BOM, READ_FAILURES, START, Mark, OverLimit, lines
 
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def read(stream: BinaryIO, name: str, limit: int) -> Iterator[Document | Unreadable]:
-    """Yield the document of each line; what cannot be read is yielded as such, and the next line follows."""
-    number = 0
+class RawLine(NamedTuple):
+    """A line with its number in the file: its bytes, or why there are none."""
+
+    number: int
+    content: bytes | Unreadable
+
+
+def read(stream: BinaryIO, name: str, limit: int, mark: Mark = START) -> Iterator[Document | Unreadable]:
+    """Yield the document of each line, from the mark on; what cannot be read is yielded in its place."""
+    return (parsed(line, name) for line in raw_lines(stream, name, limit, mark))
+
+
+def raw_lines(stream: BinaryIO, name: str, limit: int, mark: Mark = START) -> Iterator[RawLine]:
+    """Yield the lines that hold a document, not yet parsed, so that others can do that."""
+    number = mark.before
     try:
-        for number, line in enumerate(lines(stream, limit), start=1):
+        if mark.offset:
+            stream.seek(mark.offset)
+        for number, line in enumerate(lines(stream, limit), start=mark.before + 1):
             if isinstance(line, OverLimit):
-                yield unreadable(name, number, f"the line {line}.")
+                yield RawLine(number, unreadable(name, number, f"the line {line}."))
             elif content := _content(line, number):
-                yield _document(content, name, number)
+                yield RawLine(number, content)
     except READ_FAILURES as error:
-        yield unreadable(name, number + 1, f"the file cannot be read from here on ({error}).")
+        yield RawLine(number + 1, unreadable(name, number + 1, f"the file cannot be read from here on ({error})."))
+
+
+def parsed(line: RawLine, name: str) -> Document | Unreadable:
+    """Return the document of a line."""
+    if isinstance(line.content, Unreadable):
+        return line.content
+    try:
+        return document(json_object(line.content), name, line.number)
+    except ValueError as error:
+        return unreadable(name, line.number, f"the line {error}.")
 
 
 def json_object(line: bytes) -> dict[str, Any]:
@@ -47,10 +71,3 @@ def json_object(line: bytes) -> dict[str, Any]:
 
 def _content(line: bytes, number: int) -> bytes:
     return (line.removeprefix(BOM) if number == 1 else line).strip()
-
-
-def _document(content: bytes, name: str, number: int) -> Document | Unreadable:
-    try:
-        return document(json_object(content), name, number)
-    except ValueError as error:
-        return unreadable(name, number, f"the line {error}.")

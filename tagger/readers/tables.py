@@ -34,6 +34,7 @@ class _Lines:
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
         self._text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self._readline = self._text.readline
         self._limit = limit
         self._again: deque[str] = deque()
         self._record: list[str] = []
@@ -45,7 +46,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else self._text.readline(self._limit + 2)
+        line = self._again.popleft() if self._again else self._readline(self._limit + 2)
         if not line:
             raise StopIteration
         self._record.append(line)
@@ -82,7 +83,8 @@ class _Lines:
 
 
 def _size(line: str) -> int:
-    return len(line.rstrip("\r\n").encode("utf-8", "surrogateescape"))
+    content = line.rstrip("\r\n")
+    return len(content) if content.isascii() else len(content.encode("utf-8", "surrogateescape"))
 
 
 def _read(stream: BinaryIO, name: str, limit: int, delimiter: str) -> Iterator[Document | Unreadable]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
+from itertools import islice
 
-from tagger.cleaning import tokens
+from tagger.cleaning import fold, token_spans, tokens
 
 SHINGLE_WORDS = 8
 KNOWN_SHARE = 0.8
@@ -51,24 +53,51 @@ def learn(pages: Iterable[tuple[str, str]]) -> Boilerplate:
     Only paragraphs that stand as a whole in many groups are learned: formulas within sentences, such as
     those of a greeting, are not.
     """
-    first_group: dict[int, str] = {}
-    repeated: dict[int, tuple[set[str], list[str]]] = {}
-    groups: set[str] = set()
+    pages = list(pages)
+    needed = max(MIN_GROUPS, MIN_SHARE * len({group for group, _ in pages}))
+    # Few paragraphs open like many others; only those are read to their ends.
+    openings = _Frequencies()
+    for group, opening, _ in _paragraphs(pages):
+        openings.add(opening, group)
+    frequent = openings.frequent(needed)
+    wholes = _Frequencies()
+    texts: dict[int, str] = {}
+    key_of = cache(lambda paragraph: _hash(tokens(paragraph).words))
+    for group, opening, paragraph in _paragraphs(pages):
+        if opening in frequent:
+            key = key_of(paragraph)
+            texts[key] = paragraph
+            wholes.add(key, group)
+    learned = (tokens(texts[key]).words for key in wholes.frequent(needed))
+    return Boilerplate(frozenset(shingle for words in learned for shingle in shingles(words)))
+
+
+class _Frequencies:
+    """In how many groups each key stands. Most stand in one, so only the others have a set of their groups."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, str] = {}
+        self._repeated: dict[int, set[str]] = {}
+
+    def add(self, key: int, group: str) -> None:
+        """Note a group that a key stands in."""
+        first = self._first.setdefault(key, group)
+        if first != group:
+            self._repeated.setdefault(key, {first}).add(group)
+
+    def frequent(self, needed: float) -> set[int]:
+        """Return the keys that stand in so many groups."""
+        return {key for key, groups in self._repeated.items() if len(groups) >= needed}
+
+
+def _paragraphs(pages: Iterable[tuple[str, str]]) -> Iterator[tuple[str, int, str]]:
+    """Yield the group, the hash of the first eight words and the text of each paragraph that has so many."""
     for group, text in pages:
-        groups.add(group)
         for paragraph in _PARAGRAPH_BREAK.split(text):
-            words = tokens(paragraph).words
-            if len(words) < SHINGLE_WORDS:
-                continue
-            key = _hash(words)
-            if first_group.setdefault(key, group) != group:
-                repeated.setdefault(key, ({first_group[key]}, words))[0].add(group)
-    needed = max(MIN_GROUPS, MIN_SHARE * len(groups))
-    return Boilerplate(
-        frozenset(
-            shingle for stood_in, words in repeated.values() if len(stood_in) >= needed for shingle in shingles(words)
-        )
-    )
+            spans = islice(token_spans(paragraph), SHINGLE_WORDS)
+            opening = [fold(paragraph[start:end].lower()) for start, end in spans]
+            if len(opening) == SHINGLE_WORDS:
+                yield group, _hash(opening), paragraph
 
 
 def shingles(words: list[str]) -> Iterator[int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from tagger.cleaning import CARD_LEAD_WEIGHT
 from tagger.scorer.arrays import ScorerArrays
 from tagger.scorer.engine import (
-    CARD_LEAD_WEIGHT,
     LEAD_WEIGHT,
     PAIR_WEIGHT,
     WORD_WEIGHT,
     Activations,
+    Occurrences,
     Reading,
     Scorer,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "PAIR_WEIGHT",
     "WORD_WEIGHT",
     "Activations",
+    "Occurrences",
     "Reading",
     "Scorer",
     "ScorerArrays",

@@ -60,9 +60,15 @@ class LiveModel:
         return live
 
     def _follow(self) -> None:
+        self._warm_up()
         while not self._stopped.wait(CHECK_SECONDS):
             if self._stat() != self._pointer:
                 self._load()
+                self._warm_up()
+
+    def _warm_up(self) -> None:
+        if self._live:
+            self._live.tagger.warm_up()
 
     def _load(self) -> None:
         # Before reading: a promotion while this one loads is then seen at the next look.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from tagger.counterfactuals import LONGEST_TEXT
 from tagger.documents import Document
+from tagger.engine import engine_name
 from tagger.errors import DamagedVersion, InputError
 from tagger.readers import html_to_text
 from tagger.registry import Registry
@@ -29,15 +31,12 @@ from tagger.service.schemas import (
     ModelVersion,
     Options,
     Ready,
-    Refusal,
-    Refused,
-    Removed,
     TaggedPage,
-    TaggedRelease,
     TaggedText,
     TagRequest,
     Themes,
 )
+from tagger.service.threads import on_loop_if
 from tagger.tagging import Tagger, Wanted
 from tagger.themes import Match
 
@@ -47,9 +46,33 @@ LONGEST_EXPLAINED = 200_000
 MOST_SCORES = 100_000
 """Documents times themes in the answer to a request that asks for the score of every theme."""
 
-router = APIRouter(route_class=JsonRoute)
+LOOP_MICROSECONDS = 2_000
+"""How long answering may keep the event loop, where all other requests wait; what takes longer is done in a thread,
+which costs about 100 itself."""
+
+DOCUMENT_MICROSECONDS = 150
+"""What a document costs beside its characters."""
+
+TAG_MICROSECONDS = {"compiled": 0.03, "numpy": 0.3}[engine_name()]
+"""What tags cost for each character."""
+
+MORE_MICROSECONDS: Mapping[str, float] = {
+    "split": 0.7,
+    "format": 0.1,
+    "explain": 3.0,
+    "counterfactual": 20.0,
+    "taught_by": 30.0,
+    "include": 0.1,
+}
+"""What each thing that may be asked for adds for each character, as measured on short texts, where it adds most."""
+
+_DEFAULTS = {name: field.default for name, field in Options.model_fields.items()}
+
+router = APIRouter(route_class=JsonRoute, generate_unique_id_function=lambda route: route.name)
 
 BODY_PROBLEMS = (400, 413, 415, 422)
+
+Record = dict[str, Any]
 
 
 async def _live_model(request: Request) -> LiveModel:
@@ -60,23 +83,23 @@ async def _live_model(request: Request) -> LiveModel:
 FromLive = Annotated[LiveModel, Depends(_live_model)]
 
 
-@router.post("/v1/tags", response_model_exclude_unset=True, responses=declared(*BODY_PROBLEMS, 503))
-def tag(
-    request: Annotated[TagRequest, Body(openapi_examples=DOCUMENTS)], live_model: FromLive
-) -> TaggedText | TaggedPage:
+@router.post("/v1/tags", response_model=TaggedText | TaggedPage, responses=declared(*BODY_PROBLEMS, 503))
+async def tag(given: Annotated[TagRequest, Body(openapi_examples=DOCUMENTS)], request: Request) -> Response:
     """Tag a document, or with `split: auto` each release of a page."""
-    tagger = live_model.current().tagger
-    _check_amount(tagger, request, [request.text])
-    return _tagged(tagger, request, request, 1)
+    tagger = request.app.state.live_model.current().tagger
+    _check_amount(tagger, given, [given.text])
+    short = _is_short(given, 1, len(given.text))
+    return Response(await on_loop_if(short, _document, tagger, given), media_type="application/json")
 
 
-@router.post("/v1/tags/batch", response_model_exclude_unset=True, responses=declared(*BODY_PROBLEMS, 503))
-def tag_batch(request: Annotated[BatchRequest, Body(openapi_examples=BATCHES)], live_model: FromLive) -> BatchAnswer:
+@router.post("/v1/tags/batch", response_model=BatchAnswer, responses=declared(*BODY_PROBLEMS, 503))
+async def tag_batch(given: Annotated[BatchRequest, Body(openapi_examples=BATCHES)], request: Request) -> Response:
     """Tag several documents with one version; a wrong one does not stop the others."""
-    tagger = live_model.current().tagger
-    _check_amount(tagger, request, [given.text for given in request.documents if isinstance(given, GivenDocument)])
-    results = [_result(tagger, given, request, position) for position, given in enumerate(request.documents, 1)]
-    return BatchAnswer(version=tagger.version, results=results)
+    tagger = request.app.state.live_model.current().tagger
+    texts = [document.text for document in given.documents if isinstance(document, GivenDocument)]
+    _check_amount(tagger, given, texts)
+    short = _is_short(given, len(given.documents), sum(map(len, texts)))
+    return Response(await on_loop_if(short, _batch, tagger, given), media_type="application/json")
 
 
 @router.get("/v1/themes", responses=declared(503))
@@ -102,6 +125,7 @@ def live_version(live_model: FromLive) -> LiveVersion:
     manifest = live.version.manifest
     return LiveVersion(
         version=live.version.name,
+        engine=engine_name(),
         since=live.since,
         created=live.version.created["at"],
         seeds=manifest["scores"]["stratified"]["texts"],
@@ -164,9 +188,23 @@ def _check_scores(tagger: Tagger, options: Options, documents: int) -> None:
         )
 
 
-def _result(
-    tagger: Tagger, given: GivenDocument | Any, options: Options, position: int
-) -> TaggedText | TaggedPage | Refused:
+def _is_short(options: Options, documents: int, characters: int) -> bool:
+    """Tell whether a request is answered on the event loop."""
+    asked = [more for option, more in MORE_MICROSECONDS.items() if getattr(options, option) != _DEFAULTS[option]]
+    each = TAG_MICROSECONDS + sum(asked)
+    return documents * DOCUMENT_MICROSECONDS + characters * each <= LOOP_MICROSECONDS
+
+
+def _document(tagger: Tagger, given: TagRequest) -> bytes:
+    return to_json(_tagged(tagger, given, given, 1))
+
+
+def _batch(tagger: Tagger, given: BatchRequest) -> bytes:
+    results = [_result(tagger, document, given, position) for position, document in enumerate(given.documents, 1)]
+    return to_json({"version": tagger.version, "results": results})
+
+
+def _result(tagger: Tagger, given: GivenDocument | Any, options: Options, position: int) -> Record:
     try:
         document = given if isinstance(given, GivenDocument) else GivenDocument.model_validate(given)
         return _tagged(tagger, document, options, position)
@@ -176,7 +214,7 @@ def _result(
     except InputError as error:
         detail = str(error)
     identifier = given.id if isinstance(given, GivenDocument) else _given_id(given)
-    return Refused(id=identifier or str(position), error=Refusal(title="The document was not tagged", detail=detail))
+    return {"id": identifier or str(position), "error": {"title": "The document was not tagged", "detail": detail}}
 
 
 def _given_id(given: Any) -> str | None:
@@ -184,46 +222,40 @@ def _given_id(given: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _tagged(tagger: Tagger, given: GivenDocument, options: Options, position: int) -> TaggedText | TaggedPage:
+def _tagged(tagger: Tagger, given: GivenDocument, options: Options, position: int) -> Record:
     from_html = options.format == "html"
     text = html_to_text(given.text) if from_html else given.text
     if not text.strip():
         raise InputError("The page holds no text outside its tags and scripts; send one that does.")
     identifier = str(position) if given.id is None else given.id
-    document = Document(identifier, text, given.title, given.metadata)
-    answer = _SPLITS[options.split](tagger, document, options)
-    if from_html:
-        answer.text = text
-    return answer
+    answer = _SPLITS[options.split](tagger, Document(identifier, text, given.title, given.metadata), options)
+    return {**answer, "text": text} if from_html else answer
 
 
-def _tagged_text(tagger: Tagger, document: Document, options: Options) -> TaggedText:
-    return TaggedText(**tagger.tag(document, _asked(options)).as_record())
+def _tagged_text(tagger: Tagger, document: Document, options: Options) -> Record:
+    return tagger.tag(document, _asked(options)).as_record()
 
 
-def _tagged_page(tagger: Tagger, document: Document, options: Options) -> TaggedPage:
+def _tagged_page(tagger: Tagger, document: Document, options: Options) -> Record:
     found = tagger.cut(document.text)
     _check_scores(tagger, options, len(found.releases))
     releases, removed = [], list(found.removed)
     for tagged in tagger.tag_cut(document, found, _asked(options)):
         assert tagged.release
-        releases.append(TaggedRelease(**tagged.as_record(), text=tagged.release.text))
+        record = replace(tagged, metadata={}).as_record()  # which the page has once
+        del record["version"]
+        releases.append({**record, "text": tagged.release.text})
         removed += tagged.release.removed
-    page = TaggedPage(
-        id=document.id,
-        version=tagger.version,
-        releases=releases,
-        removed=[Removed(**asdict(removal)) for removal in sorted(removed, key=lambda removal: removal.start)],
-    )
-    if document.metadata:
-        page.metadata = dict(document.metadata)
-    return page
+    return {
+        "id": document.id,
+        "version": tagger.version,
+        "releases": releases,
+        "removed": [asdict(removal) for removal in sorted(removed, key=lambda removal: removal.start)],
+        **({"metadata": dict(document.metadata)} if document.metadata else {}),
+    }
 
 
-_SPLITS: dict[str, Callable[[Tagger, Document, Options], TaggedText | TaggedPage]] = {
-    "off": _tagged_text,
-    "auto": _tagged_page,
-}
+_SPLITS: dict[str, Callable[[Tagger, Document, Options], Record]] = {"off": _tagged_text, "auto": _tagged_page}
 
 
 def _asked(options: Options) -> Wanted:

@@ -277,9 +277,10 @@ class Models(BaseModel):
 
 
 class LiveVersion(BaseModel):
-    """The version that answers, since when, and what it was made of."""
+    """The version that answers, since when, what it was made of, and the engine that scores texts with it."""
 
     version: str
+    engine: Literal["compiled", "numpy"]
     since: str
     created: str
     seeds: int

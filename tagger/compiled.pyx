@@ -216,11 +216,16 @@ cdef class Reader:
         cdef Block[BLOCKS] blocks
         cdef Py_ssize_t[BLOCKS + 1] starts
         cdef Py_ssize_t first = 0, different, kind
+        if found.length < LONG_TEXT:
+            self.scan(found)
+        else:
+            with nogil:
+                self.scan(found)
         # How often each feature is met, and each card term in the lead: zero but during a call.
         counts = self.idle.pop() if self.idle else np.zeros(sum(self.sizes) + self.sizes[CARD] + 1, np.int32)
         starts[0] = 0
         for kind in range(BLOCKS):
-            starts[kind + 1] = starts[kind] + min(found.room * (3 if kind == CARD else 1), self.sizes[kind])
+            starts[kind + 1] = starts[kind] + min(found.n * (3 if kind == CARD else 1), self.sizes[kind])
         rows, values = np.empty(starts[BLOCKS] + 1, np.int64), np.empty(starts[BLOCKS] + 1)
         sums = np.zeros((BLOCKS, self.themes))
         cdef int32_t[::1] of_counts = counts
@@ -315,14 +320,13 @@ cdef class Reader:
         key[0] |= <uint64_t> found.tokens[at].card << 21 * (at - first)
         return find(&self.cards, key[0])
 
-    cdef Py_ssize_t score(self, Text found, Block *blocks, int32_t *in_lead, double *sums) except -1 nogil:
+    cdef Py_ssize_t score(self, Text found, Block *blocks, int32_t *in_lead, double *sums) noexcept nogil:
         """Tell the features of a text and what they add; return the number of different words."""
         cdef Token *token
         cdef Py_ssize_t n_unknown = 0, different = 0, n_words = self.lead_rows.shape[0]
         cdef int64_t before = -1
         cdef uint64_t *unknown = found.unknown
         cdef uint64_t key
-        self.scan(found)
         for k in range(found.n):
             token = &found.tokens[k]
             if token.word >= 0:

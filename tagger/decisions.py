@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -57,7 +58,7 @@ class DecisionRule:
         return np.asarray((np.log(least / (1 - least)) - self.intercept) / self.slope)
 
     def settle(
-        self, probabilities: Probabilities, opposed: Mask, caution: Caution | None = None
+        self, probabilities: Probabilities, opposed: Callable[[int], bool], caution: Caution | None = None
     ) -> dict[int, tuple[Decision, Reason]]:
         """Return what is decided on one text, (T,), and why: of the themes that are given, by column.
 
@@ -67,7 +68,7 @@ class DecisionRule:
         for theme in (probabilities >= self.thresholds).nonzero()[0].tolist():
             if caution:
                 given[theme] = "review", caution
-            elif opposed[theme]:
+            elif opposed(theme):
                 given[theme] = "review", "conflict"
             elif probabilities[theme] >= self.auto_thresholds[theme]:
                 given[theme] = "auto", "above_threshold"
@@ -81,7 +82,7 @@ class DecisionRule:
         return given
 
     def decide(self, probabilities: Probabilities, opposed: Mask) -> Codes:
-        """Return what `settle` decides on each of many texts, as places in DECISIONS, (n_texts, T)."""
+        """Return what `settle` decides on each of many texts, as places in DECISIONS; all are (n_texts, T)."""
         passing = probabilities >= self.thresholds
         auto = passing & (probabilities >= self.auto_thresholds) & ~opposed
         decisions = np.where(auto, AUTO, np.where(passing, REVIEW, NOTHING)).astype(np.int8)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -67,8 +68,7 @@ class Lost:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A theme that was given to a document, or could have been, and why.
 
     Of a given theme's evidence `term_places` and `sentence_places` say where its terms and sentences stand.
@@ -144,8 +144,7 @@ def _place_record(place: Place) -> dict[str, Any]:
     return {"start": place.start, "end": place.end, "in": place.part}
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(NamedTuple):
     """A document's tags, the most probable first, and the version that gave them.
 
     `near_misses` are the themes nearest to being given; `scores` holds every theme, where asked for. `caution` says
@@ -156,7 +155,7 @@ class Tagged:
     version: str
     tags: tuple[Tag, ...]
     title: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = MappingProxyType({})
     near_misses: tuple[Tag, ...] = ()
     scores: tuple[Tag, ...] = ()
     release: Release | None = None
@@ -290,9 +289,9 @@ class Tagger:
     def decide(self, text: str, reading: Reading, probabilities: NDArray[np.float64]) -> Decided:
         """Return what is decided on a text that was read, given the probability of each theme."""
         caution = self._caution(text, reading)
-        opposed = (reading.learned < 0) & (reading.card > 0)
-        decided = self.rule.settle(probabilities, opposed, caution)
-        if not any(len(rows) for rows, _ in reading.active):
+        learned, card = reading.learned, reading.card
+        decided = self.rule.settle(probabilities, lambda theme: bool(learned[theme] < 0 < card[theme]), caution)
+        if not len(reading.active.words[0]) and not len(reading.active.card[0]):
             # No word of the text is known, and a bias alone is no reason for a theme.
             decided = {theme: ("none", reason) for theme, (_, reason) in decided.items()}
         return Decided(caution, decided)
@@ -389,18 +388,17 @@ class _Text:
         tag = self.tag(theme)
         if wanted.explain:
             evidence = self._explainer.explain(theme)
-            tag = replace(
-                tag,
+            tag = tag._replace(
                 evidence=evidence,
                 term_places=tuple(self._places_of(term.spans) for term in evidence.terms),
                 sentence_places=tuple(self._places_of(((part.start, part.end),)) for part in evidence.sentences),
             )
         if wanted.counterfactual:
-            tag = replace(tag, without=self._without(theme))
+            tag = tag._replace(without=self._without(theme))
         if wanted.taught_by:
             card = float(self._reading.card[theme])
             taught = self._tagger.teachers.taught(self._products, card, theme, MOST_TAUGHT)
-            tag = replace(tag, taught_by=tuple(taught))
+            tag = tag._replace(taught_by=tuple(taught))
         return tag
 
     def near_misses(self) -> tuple[Tag, ...]:
@@ -408,7 +406,7 @@ class _Text:
         share, needed = self.probabilities / self._tagger.rule.thresholds, self._tagger.score_thresholds.tolist()
         missed = [theme for theme in np.argsort(-share, kind="stable").tolist() if theme not in self.decided.given]
         return tuple(
-            replace(self.tag(theme), why_not=self._explainer.why_not(theme, needed[theme], WHY_NOT_TERMS))
+            self.tag(theme)._replace(why_not=self._explainer.why_not(theme, needed[theme], WHY_NOT_TERMS))
             for theme in missed[:NEAR_MISSES]
         )
 

@@ -37,7 +37,7 @@ def decided(
 ) -> tuple[list[Decision], list[Reason]]:
     """Return decisions and reasons for one text."""
     mask = np.zeros(3, dtype=bool) if opposed is None else np.array(opposed)
-    found = replace(rule(), **changes).settle(np.array(probabilities), mask, caution)
+    found = replace(rule(), **changes).settle(np.array(probabilities), mask.__getitem__, caution)
     decisions, reasons = zip(*[found.get(theme, NOT_GIVEN) for theme in range(3)], strict=True)
     return list(decisions), list(reasons)
 

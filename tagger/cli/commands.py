@@ -260,7 +260,10 @@ def _results(tagger: Tagger, texts: Sequence[str], split: bool | None, wanted: W
 
     for number, text in enumerate(texts, 1):
         for item in _documents(text, "text" if len(texts) == 1 else f"text-{number}"):
-            yield from [item] if isinstance(item, Unreadable) else _tagged(tagger, item, split, wanted)
+            if isinstance(item, Unreadable):
+                yield item
+            else:
+                yield from _tagged(tagger, item, split, wanted)
 
 
 def _tagged(tagger: Tagger, document: Document, split: bool | None, wanted: Wanted) -> Sequence[Tagged | Unreadable]:
@@ -270,10 +273,11 @@ def _tagged(tagger: Tagger, document: Document, split: bool | None, wanted: Want
     try:
         if not (document.raw_page if split is None else split):
             return [tagger.tag(document, wanted)]
-        found = list(tagger.tag_page(document, wanted))
+        if found := list(tagger.tag_page(document, wanted)):
+            return found
     except InputError as error:
         return [Unreadable(document.id, f"{document.id}: {error}")]
-    return found or [Unreadable(document.id, f"{document.id} holds site furniture only, no release.")]
+    return [Unreadable(document.id, f"{document.id} holds site furniture only, no release.")]
 
 
 def _documents(text: str, identifier: str) -> Iterator[Document | Unreadable]:

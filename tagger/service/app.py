@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ def create_app(models: Path, *, max_body_bytes: int = 10_000_000) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with LiveModel(Registry(models)) as app.state.live_model:
+            gc.freeze()  # what is here by now stays: the collector need not look through it again and again
             yield
 
     app = _Application(

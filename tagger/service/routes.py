@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request, Response
@@ -242,7 +242,7 @@ def _tagged_page(tagger: Tagger, document: Document, options: Options) -> Record
     releases, removed = [], list(found.removed)
     for tagged in tagger.tag_cut(document, found, _asked(options)):
         assert tagged.release
-        record = replace(tagged, metadata={}).as_record()  # which the page has once
+        record = tagged._replace(metadata={}).as_record()  # which the page has once
         del record["version"]
         releases.append({**record, "text": tagged.release.text})
         removed += tagged.release.removed

@@ -116,6 +116,8 @@ def _fit_side_by_side(
     c: float,
 ) -> Iterator[OneTheme]:
     rows = features.data.astype(np.float32), features.indices.astype(np.int32), features.indptr.astype(np.int32)
+    # Themes as frequent as each other are done after about as many passes, and leave out about as many texts.
+    themes = themes[np.argsort(theme_sets[:, themes].sum(axis=0), kind="stable")]
     for some in np.split(themes, range(LANES, len(themes), LANES)):
         of_card, signs = np.zeros((len(card), LANES), np.float32), np.zeros((len(card), LANES), np.int8)
         of_card[:, : len(some)] = card[:, some]

@@ -11,8 +11,9 @@ Two kinds of model are fitted on the shipped seeds, of words and of words with p
 - `Pipeline`: make_pipeline(TfidfVectorizer, OneVsRestClassifier(LinearSVC)).predict, words only;
 - `numpy`, `compiled`: tagger's engines, a text at a time, and `numpy, many`, a batch of texts.
 
-Then two processes at once, and the time of one text of about 3 KB: percentiles, also of `Tagger.tag` with the live
-version in models/. Figures are medians over rounds; ratios are those of one round, median (least-most).
+Then two processes at once; the time of one text of about 3 KB: percentiles, also of `Tagger.tag` with the live
+version in models/; and how the time grows with documents, length and themes (random weights). Figures are medians over
+rounds; ratios are those of one round, median (least-most).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -91,6 +92,8 @@ def main(corpora: Sequence[str]) -> None:
         )
         for case in cases:
             _latency(case)
+        print("\n| what grows | from | to | times as large | times as long |\n|---|--:|--:|--:|--:|")
+        _growth(cases[0])
 
 
 # ---- Models
@@ -195,6 +198,37 @@ def _latency(case: Case) -> None:
         p50, p90, p99 = (1000 * float(np.quantile(taken, part)) for part in (0.5, 0.9, 0.99))
         ratio = median(times["scikit-learn"]) / median(taken)
         print(f"| {case.name} | {name} | {p50:.3f} | {p90:.3f} | {p99:.3f} | {ratio:.1f} |", flush=True)
+
+
+def _growth(case: Case) -> None:
+    """Print how much longer more takes: of documents, of one text, of themes."""
+    scorer, texts = Scorer(ScorerArrays.load(case.folder)), case.texts[:400]
+    long = "\n\n".join(case.texts)
+    long *= 10_000_000 // len(long) + 1
+    few, many = (Scorer(_with_themes(scorer.arrays, themes)) for themes in (40, 1000))
+    rows: list[tuple[str, Sequence[str], float, Callable[[], object], Callable[[], object]]] = [
+        ("documents", ("400", "4,000"), 10, _run(scorer, texts), _run(scorer, [*texts] * 10)),
+        ("one text", ("100 KB", "10 MB"), 100, _run(scorer, [long[:100_000]] * 10), _run(scorer, [long[:10_000_000]])),
+        ("themes", ("40", "1,000"), 25, _run(few, texts), _run(many, texts)),
+    ]
+    for what, ends, times, less, more in rows:
+        taken = [(_seconds(less), _seconds(more)) for _ in range(ROUNDS)]
+        per_text = 10 if what == "one text" else 1
+        ratios = [per_text * longer / shorter for shorter, longer in taken]
+        print(
+            f"| {what} | {ends[0]} | {ends[1]} | {times} | {median(ratios):.1f} ({min(ratios):.1f}-{max(ratios):.1f}) |"
+        )
+
+
+def _run(scorer: Scorer, texts: Texts) -> Callable[[], object]:
+    return lambda: [scorer.scores(text) for text in texts]
+
+
+def _with_themes(arrays: ScorerArrays, themes: int) -> ScorerArrays:
+    random = np.random.default_rng(0)
+    names = ("word_weights", "lead_weights", "pair_weights", "card_weights")
+    weights = {name: random.random((len(getattr(arrays, name)), themes), np.float32) for name in names}
+    return replace(arrays, bias=np.zeros(themes), **weights)
 
 
 def _two_cores(case: Case) -> None:

@@ -101,6 +101,8 @@ def fit_themes(
     cost of errors. A theme's card score enters times `card_strength`: the stronger, the less it costs to rely on it.
     """
     themes = np.flatnonzero(np.logical_xor(theme_sets.any(axis=0), theme_sets.all(axis=0)))
+    if not len(themes):
+        return
     engine = compiled_engine()
     fit = partial(_fit_side_by_side, engine) if engine else _fit_one_by_one
     for fitted in fit(features, card_strength * card_scores, theme_sets, themes, c):
@@ -115,7 +117,7 @@ def _fit_side_by_side(
     themes: NDArray[np.intp],
     c: float,
 ) -> Iterator[OneTheme]:
-    rows = features.data.astype(np.float32), features.indices.astype(np.int32), features.indptr.astype(np.int32)
+    rows = features.data.astype(np.float32), features.indices.astype(np.int32), features.indptr.astype(np.int64)
     # Themes as frequent as each other are done after about as many passes, and leave out about as many texts.
     themes = themes[np.argsort(theme_sets[:, themes].sum(axis=0), kind="stable")]
     for some in np.split(themes, range(LANES, len(themes), LANES)):

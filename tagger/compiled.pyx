@@ -65,6 +65,7 @@ cdef enum:  # what a character is to a token; Python lowers a token with an odd 
     ODD = 4
     LONG_TEXT = 20_000  # characters from which on other threads may run meanwhile
     COMMON = 256  # counts whose logarithm is kept
+    SIGMA = 0x3A3
 
 ctypedef fused Chars:  # one, two or four bytes for a character, as Python keeps them
     const uint8_t
@@ -103,9 +104,23 @@ for _n in range(1, COMMON):
 cdef inline int kind_of(uint32_t char) noexcept nogil:
     if char < 128:
         return KINDS[char]
-    if char == 0x130 or char == 0x3A3:  # İ becomes two characters, Σ another one at the end of a word
+    if char == 0x130 or char == SIGMA:  # İ becomes two characters, Σ another one at the end of a word
         return ODD
     return DIGIT if Py_UNICODE_ISDECIMAL(char) else LETTER if Py_UNICODE_ISALNUM(char) else OUTSIDE
+
+
+cdef inline bint is_greek(uint32_t char) noexcept nogil:
+    """Tell whether a character is one of the common Greek letters, which all have case."""
+    return 0x388 <= char <= 0x3CE and char != 0x38B and char != 0x38D and char != 0x3A2
+
+
+cdef inline bint is_common_sigma(Chars *text, Py_ssize_t at, Py_ssize_t start, Py_ssize_t length) noexcept nogil:
+    """Tell whether it is plain what a Σ becomes: σ before a Greek letter, ς after one at the end of its token."""
+    if text[at] != SIGMA:
+        return False
+    if at + 1 < length and kind_of(text[at + 1]) != OUTSIDE:
+        return is_greek(text[at + 1])
+    return at > start and is_greek(text[at - 1])
 
 
 cdef uint64_t key_of(Chars *text, Py_ssize_t start, Py_ssize_t end, bint folds) noexcept nogil:
@@ -114,7 +129,9 @@ cdef uint64_t key_of(Chars *text, Py_ssize_t start, Py_ssize_t end, bint folds) 
     cdef int kind, before = OUTSIDE
     for at in range(start, end):
         kind = kind_of(text[at]) or DIGIT  # only numbers have points and commas in them
-        if kind != DIGIT or not folds:
+        if text[at] == SIGMA and at + 1 == end:
+            key = key * BASE + 0x3C2
+        elif kind != DIGIT or not folds:
             key = key * BASE + Py_UNICODE_TOLOWER(text[at])
         elif before != DIGIT:
             key = (key * BASE + c"0") * BASE + c"0"
@@ -176,7 +193,7 @@ cdef class Text:
     cdef Token *tokens
     cdef uint64_t *unknown
 
-    def __cinit__(self, str text):
+    def __cinit__(self, str text not None):
         self.text, self.chars, self.width = text, PyUnicode_DATA(text), PyUnicode_KIND(text)
         self.length, self.lead = len(text), lead_end(text)
         self.room = (self.length + 1) // 2
@@ -207,7 +224,7 @@ cdef class Reader:
         for kind, (idf, weights) in enumerate(arrays.blocks()):
             self.sizes[kind], self.idf[kind], self.weights[kind] = idf.shape[0], &idf[0], &weights[0, 0]
 
-    def read(self, str text):
+    def read(self, str text not None):
         """Return the number of words and of different ones, active features by block, and what they add to scores.
 
         Active features are (rows, values), in the order they are met; what was learned and the card add (n_themes,).
@@ -251,7 +268,7 @@ cdef class Reader:
         """Yield the same of each text."""
         return map(self.read, texts)
 
-    def occurrences(self, str text):
+    def occurrences(self, str text not None):
         """Return where tokens stand (n, 2), their word rows (n,), and (row, first token, length) of card terms."""
         cdef Text found = Text(text)
         cdef uint64_t key
@@ -287,7 +304,7 @@ cdef class Reader:
                 key = key * BASE + LETTERS[text[at]]
                 at += 1
             while at < length and (kind := kind_of(text[at])):
-                kinds |= kind
+                kinds |= LETTER if kind == ODD and is_common_sigma(text, at, start, length) else kind
                 at += 1
                 if (kind == DIGIT and at + 1 < length and (text[at] == c"." or text[at] == c",")
                         and kind_of(text[at + 1]) == DIGIT):
@@ -405,7 +422,7 @@ cdef void shuffle(int32_t *order, Py_ssize_t n, uint64_t *random) noexcept nogil
         order[k], order[other] = order[other], order[k]
 
 
-def fit_lanes(const float[::1] values, const int32_t[::1] columns, const int32_t[::1] starts,
+def fit_lanes(const float[::1] values, const int32_t[::1] columns, const int64_t[::1] starts,
               const float[:, ::1] card, const int8_t[:, ::1] signs, float positive_cost, float negative_cost,
               float tolerance, int most_passes, float[:, ::1] weights, float[:, ::1] rest):
     """Fit squared-hinge linear SVMs of sixteen themes side by side, by dual coordinate descent; return the passes made.

@@ -32,6 +32,13 @@ def table(keys: UInt64, values: Int64) -> UInt64:
     return slots
 
 
+def is_table(slots: UInt64) -> bool:
+    """Tell whether an array is of the form of a table, in which every search ends."""
+    n = len(slots)
+    formed = slots.dtype == np.uint64 and slots.shape == (n, 2) and bool(slots.flags.c_contiguous)
+    return formed and n >= 2 and n & (n - 1) == 0 and bool((slots[:, 0] == 0).any())
+
+
 def find(slots: UInt64, keys: UInt64) -> Int64:
     """Return the value of each key in a table, -1 where it has none."""
     cells, wanted, at = slots.reshape(-1), keys + np.uint64(1), 2 * _first(slots, keys)

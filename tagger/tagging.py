@@ -404,7 +404,8 @@ class _Text:
     def near_misses(self) -> tuple[Tag, ...]:
         """Return the themes that came nearest to being given, and why they were not."""
         share, needed = self.probabilities / self._tagger.rule.thresholds, self._tagger.score_thresholds.tolist()
-        missed = [theme for theme in np.argsort(-share, kind="stable").tolist() if theme not in self.decided.given]
+        given = self.decided.given
+        missed = [theme for theme in np.argsort(-share, kind="stable").tolist() if theme not in given]
         return tuple(
             self.tag(theme)._replace(why_not=self._explainer.why_not(theme, needed[theme], WHY_NOT_TERMS))
             for theme in missed[:NEAR_MISSES]

@@ -54,7 +54,7 @@ def scores(found: OneTheme, features: sp.csr_matrix, card: NDArray[np.float64]) 
     st.integers(0, 1000),
 )  # fmt: skip
 def test_fits_are_those_of_liblinear(n_texts: int, n_features: int, n_themes: int, c: float, seed: int) -> None:
-    """Weights, scores and decisions of each theme are LIBLINEAR's within the tolerance, with any engine."""
+    """Weights, scores and decisions of each theme are LIBLINEAR's within the tolerance."""
     features, card, theme_sets = world(n_texts, n_features, n_themes, seed)
     for found in fit_themes(features, card, theme_sets, card_strength=STRENGTH, c=c):
         exact = by_liblinear(features, card, theme_sets, found.theme, c)
@@ -100,6 +100,12 @@ def test_a_theme_of_no_text_or_of_all_is_not_fitted() -> None:
     theme_sets[:, 3], theme_sets[:, 17] = False, True
     found = [one.theme for one in fit_themes(features, card, theme_sets, card_strength=STRENGTH, c=1.0)]
     assert sorted(found) == [theme for theme in range(18) if theme not in (3, 17)]
+
+
+def test_nothing_to_learn_is_nothing_fitted() -> None:
+    """Where no theme can be told apart, there is no classifier."""
+    features, card, theme_sets = world(30, 10, 3, 6)
+    assert list(fit_themes(features, card, np.zeros_like(theme_sets), card_strength=STRENGTH, c=1.0)) == []
 
 
 def test_texts_without_a_known_word_are_learned_from() -> None:

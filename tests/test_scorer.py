@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from tagger.cleaning import token_spans, tokens
 from tagger.corpus import Corpus, read_corpus
 from tagger.engine import compiled_engine
+from tagger.errors import DamagedVersion
 from tagger.model import ThemeModel
 from tagger.scorer import Reading, Scorer, ScorerArrays, numeric
 from tagger.scorer import tokens as tokens_module
@@ -136,6 +139,78 @@ def test_many_texts_are_read_as_one_by_one(
         together = list(scorer.read_many(texts))
     for one, other in zip(alone, together, strict=True):
         assert_same(one, other)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_one_reader_serves_many_threads(engine: ModuleType, arrays: ScorerArrays) -> None:
+    """Threads that share a reader get what each would get alone, also of texts so long that others run meanwhile."""
+    scorer = Scorer(arrays, engine)
+    texts = [f"{SOUP} {word} " * (2_000 if n % 3 == 0 else 3) for n, word in enumerate(arrays.words[:24])]
+    alone = [scorer.read(text) for text in texts]
+    with ThreadPoolExecutor(8) as pool:
+        for one, other in zip(alone, pool.map(scorer.read, texts), strict=True):
+            assert_same(one, other)
+
+
+def _too_few_rows(arrays: ScorerArrays) -> ScorerArrays:
+    return replace(arrays, word_weights=arrays.word_weights[:-1])
+
+
+def _another_type(arrays: ScorerArrays) -> ScorerArrays:
+    return replace(arrays, word_idf=arrays.word_idf.astype(np.float32))
+
+
+def _other_order(arrays: ScorerArrays) -> ScorerArrays:
+    return replace(arrays, lead_weights=np.asfortranarray(arrays.lead_weights))
+
+
+def _lead_row_too_high(arrays: ScorerArrays) -> ScorerArrays:
+    return replace(arrays, lead_rows=np.full_like(arrays.lead_rows, len(arrays.lead_idf)))
+
+
+def _token_row_too_high(arrays: ScorerArrays) -> ScorerArrays:
+    slots = arrays.token_table.copy()
+    slots[slots[:, 0] != 0, 1] = len(arrays.word_idf)
+    return replace(arrays, token_table=slots)
+
+
+def _table_without_end(arrays: ScorerArrays) -> ScorerArrays:
+    return replace(arrays, card_table=np.ones_like(arrays.card_table))
+
+
+def _table_of_another_size(arrays: ScorerArrays) -> ScorerArrays:
+    return replace(arrays, token_table=arrays.token_table[:-1])
+
+
+def _too_many_terms(arrays: ScorerArrays) -> ScorerArrays:
+    return replace(arrays, card_terms=arrays.words)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (_too_few_rows, "word_weights"),
+        (_another_type, "word_idf is float32"),
+        (_lead_row_too_high, "lead_rows"),
+        (_token_row_too_high, "token_table"),
+        (_table_without_end, "card_table"),
+        (_table_of_another_size, "token_table"),
+        (_too_many_terms, "card_terms"),
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(
+    damage: Callable[[ScorerArrays], ScorerArrays], named: str, arrays: ScorerArrays, tmp_path: Path
+) -> None:
+    """Arrays that would send an engine out of their bounds are refused when they are loaded, by name."""
+    damage(arrays).save(tmp_path)
+    with pytest.raises(DamagedVersion, match=named):
+        ScorerArrays.load(tmp_path)
+
+
+def test_arrays_in_another_order_are_refused(arrays: ScorerArrays) -> None:
+    """What is not stored row by row is told as a problem."""
+    assert "lead_weights" in (_other_order(arrays).problem() or "")
+    assert arrays.problem() is None
 
 
 @settings(max_examples=200, deadline=None)

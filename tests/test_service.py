@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import logging
 import os
 import re
 import shutil
@@ -412,6 +413,17 @@ def test_a_wrong_body_is_refused(client: TestClient, path: str, name: str) -> No
     assert_problem(client.post(path, content=body, headers=JSON), status)
 
 
+def test_many_unknown_fields_are_one_problem(client: TestClient) -> None:
+    """An object full of unknown fields has one problem, which names a few of them, in a request and in a batch."""
+    many = {"text": TEXT} | {f"field{n}": n for n in range(5_000)}
+    (problem,) = assert_problem(client.post("/v1/tags", json=many), 422)["errors"]
+    assert "5001 fields" in problem["message"]
+    assert "field0, field1, field2" in problem["message"]
+    refused, tagged = client.post("/v1/tags/batch", json={"documents": [many, {"text": TEXT}]}).json()["results"]
+    assert "5001 fields" in refused["error"]["detail"]
+    assert tagged["tags"]
+
+
 def test_a_text_may_look_like_json(client: TestClient) -> None:
     """What looks like a key in a text is none, and a number may be as long as a float can hold."""
     text = f'{TEXT} {{"text": "a", "text" : "b"}}'
@@ -683,6 +695,17 @@ def test_a_large_body_is_refused_and_its_connection_closed(port: int, times: int
         assert str(MAX_BODY_BYTES) in json.loads(response.read())["detail"]
     finally:
         connection.close()
+
+
+def test_a_client_that_leaves_in_mid_body_leaves_no_error(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is logged of a connection that ends before its body does, and the next one is answered."""
+    for sent in (b"", b'{"tex'):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            head = b"POST /v1/tags HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+            connection.sendall(head + sent)
+            time.sleep(0.05)  # until the body is waited for
+    assert post(port, "/v1/tags", _document())[0].status == 200
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_chunked_body_within_the_limit_is_read(port: int) -> None:

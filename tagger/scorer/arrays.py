@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self, overload
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import DamagedVersion
-from tagger.tables import UInt64, find, table, token_key
+from tagger.tables import UInt64, find, is_table, table, token_key
 
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -22,7 +22,7 @@ Int64 = NDArray[np.int64]
 CARD_BITS = 21
 """Bits for each token's number in the key of a card term."""
 
-NO_WORD = 2**32 - 1
+NO_WORD, ALL_BITS = 2**32 - 1, 2**64 - 1
 
 
 class Terms(Sequence[str]):
@@ -151,6 +151,51 @@ class ScorerArrays:
         known = (rows >= 0).nonzero()[0]
         return rows[known], first[known]
 
+    def problem(self) -> str | None:
+        """Return what of the arrays does not fit together; the engines look at neither sizes nor bounds."""
+        return next(chain(self._misshapen(), self._out_of_bounds()), None)
+
+    def _misshapen(self) -> Iterator[str]:
+        words, lead, pairs, card = (len(block.idf) for block in self.blocks())
+        themes = len(self.bias)
+        shapes = {
+            "bias": (np.float64, (themes,)),
+            "word_idf": (np.float64, (words,)),
+            "word_weights": (np.float32, (words, themes)),
+            "lead_rows": (np.int32, (words,)),
+            "lead_idf": (np.float64, (lead,)),
+            "lead_weights": (np.float32, (lead, themes)),
+            "pair_keys": (np.int64, (pairs,)),
+            "pair_idf": (np.float64, (pairs,)),
+            "pair_weights": (np.float32, (pairs, themes)),
+            "card_idf": (np.float64, (card,)),
+            "card_weights": (np.float32, (card, themes)),
+        }
+        for name, (kind, shape) in shapes.items():
+            array = getattr(self, name)
+            if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
+                yield f"{name} is {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}, row by row"
+        for name, terms, n in (("words", self.words, words), ("card_terms", self.card_terms, card)):
+            if len(terms) != n:
+                yield f"there are {len(terms)} {name}, expected {n}"
+
+    def _out_of_bounds(self) -> Iterator[str]:
+        words, lead, pairs, card = (len(block.idf) for block in self.blocks())
+        if self.lead_rows.max(initial=-1) >= lead:
+            yield f"lead_rows names row {self.lead_rows.max()} of {lead}"
+        tables = {
+            "token_table": (self.token_table, words, NO_WORD),
+            "pair_table": (self.pair_table, pairs, ALL_BITS),
+            "card_table": (self.card_table, card, ALL_BITS),
+        }
+        for name, (slots, rows, mask) in tables.items():
+            if not is_table(slots):
+                yield f"{name} is no table with an empty slot"
+                continue
+            named = slots[slots[:, 0] != 0, 1] & np.uint64(mask)
+            if ((named >= rows) & (named != mask)).any():  # where all bits are set there is no word
+                yield f"{name} names a row beyond its {rows}"
+
     def save(self, folder: Path) -> None:
         """Write one file per array into an existing folder."""
         for field in fields(self):
@@ -159,11 +204,20 @@ class ScorerArrays:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Map the arrays of a folder into memory. Raises DamagedVersion where a file is missing or no plain array."""
+        """Map the arrays of a folder into memory.
+
+        Raises DamagedVersion where a file is missing or no plain array, or where one names rows another lacks.
+        """
         loaders: dict[str, Callable[[Path, str], Any]] = {
             field.name: Terms.load if field.type == "Terms" else _load for field in fields(cls)
         }
-        return cls(**{name: load(folder, name) for name, load in loaders.items()})
+        arrays = cls(**{name: load(folder, name) for name, load in loaders.items()})
+        if problem := arrays.problem():
+            raise DamagedVersion(
+                f"The scorer's arrays of {folder.parent.name} do not fit together: {problem}. "
+                "Promote another version or train again."
+            )
+        return arrays
 
 
 def _card_key(numbers: Sequence[int]) -> int:

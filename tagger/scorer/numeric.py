@@ -173,7 +173,7 @@ def weighted_sums(weights: Float32, rows: Int64, values: Float64, bounds: Sequen
     """
     n_themes = weights.shape[1]
     sums = np.empty((len(bounds) - 1, n_themes))
-    together = max(1, 512 // n_themes)  # more would not stay in the cache
+    together = max(1, 512 // max(1, n_themes))  # more would not stay in the cache
     for first in range(0, len(sums), together):
         edges = bounds[first : first + together + 1]
         part = slice(edges[0], edges[-1])

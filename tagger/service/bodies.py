@@ -13,6 +13,7 @@ from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from tagger.service.threads import on_loop_if
@@ -37,7 +38,10 @@ class JsonRoute(APIRoute):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        body = await _body(request)
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return  # nobody waits for an answer
         given = await on_loop_if(len(body) <= SHORT_BODY, self._validated, body)
         response = await self.endpoint(given, request)
         await response(scope, receive, send)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from tagger.decisions import Caution, Decision, Reason
@@ -12,6 +13,9 @@ from tagger.documents import DatePrecision
 
 MAX_DOCUMENTS = 10_000
 """In one batch: an answer with every theme is far longer than a short document."""
+
+MOST_UNKNOWN, NAMED_UNKNOWN = 20, 3
+"""Unknown fields of an object that are told one by one, and those named where there are more."""
 
 
 def _some_text(text: str) -> str:
@@ -27,6 +31,16 @@ class Given(BaseModel):
     """A part of a request: nothing unknown in it, and nothing of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_unknown(cls, given: Any) -> Any:
+        # Each unknown field would be a problem of its own, and there is room for a million of them in a body.
+        if isinstance(given, dict) and len(given) > len(cls.model_fields) + MOST_UNKNOWN:
+            unknown = ", ".join(islice((name for name in given if name not in cls.model_fields), NAMED_UNKNOWN))
+            message = "Object has {n} fields, many of them unknown, such as {unknown}"
+            raise PydanticCustomError("too_many_fields", message, {"n": len(given), "unknown": unknown[:200]})
+        return given
 
 
 class Options(Given):

@@ -20,8 +20,8 @@ Imports go downwards only; import-linter checks it (see pyproject.toml).
     ------------------------------------------------------------------------------ the learned thing
     corpus | folds | classifiers | thresholds | promises | calibration | evaluation | plots
     counterfactuals | domain | heldout | language | teachers
-    decisions | evidence | intervals | places
     counts                             texts counted once, for the features of any part of them
+    decisions | evidence | intervals | places
     features                           texts -> tf-idf blocks and card scores, as scikit-learn transformers
     scorer                             the compiled form of a fitted model: plain arrays, no pickle
     engine                             compiled.pyx, where there was a C compiler: scoring, and the classifiers' fits

@@ -1,4 +1,4 @@
-"""The compiled engine, where one was built at installation."""
+"""What computes here: the compiled engine, where one was built at installation, and the cores."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def compiled_engine() -> ModuleType | None:
 def engine_name() -> EngineName:
     """Return the name of the engine that is used here."""
     return "compiled" if compiled_engine() else "numpy"
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
 from tagger.decisions import NOTHING, DecisionRule
 from tagger.domain import Domain
+from tagger.engine import engine_name
 from tagger.folds import Groups
 from tagger.heldout import HeldOutSeeds, text_digest
 from tagger.model import ThemeModel, teachers_of
@@ -158,6 +159,7 @@ def _write_version(folder: Path, seeds: Path, corpus: Corpus, learned: _Learned)
         "seeds": _digest_files(seeds, list(seed_files(seeds))),
         "themes": _digest_files(seeds, [seeds / THEMES_FILE]),
         "settings": report["recipe"],
+        "engine": engine_name(),
         "libraries": {name: installed(name) for name in ("tagger", "numpy", "scipy", "scikit-learn", "joblib")},
         "python": platform.python_version(),
         "scores": {kind: {name: row[name] for name in SUMMARY} for kind, row in report["held_out"].items()},

@@ -34,7 +34,7 @@ ThemeSets = NDArray[np.bool_]
 Themes = NDArray[np.intp]
 """Columns of some of the themes."""
 
-THEMES_AT_A_TIME = 16
+THEMES_TOGETHER = 16
 """Of so many themes the weights are kept until the held-out texts have their scores."""
 
 FOLDS_AT_A_TIME = 8
@@ -181,7 +181,7 @@ class _FoldFits:
         """Return scores of unseen texts, and where learned words oppose; weights are forgotten as soon as used."""
         learned, card_coef, intercept = np.zeros(unseen.card.shape), *np.full((2, truth.shape[1]), np.nan)
         fits = fit_themes(seen.words, seen.card, truth, card_strength=recipe.card_strength, c=recipe.c)
-        while (some := list(islice(fits, THEMES_AT_A_TIME))) and not self.stopped.is_set():
+        while (some := list(islice(fits, THEMES_TOGETHER))) and not self.stopped.is_set():
             themes = [fitted.theme for fitted in some]
             learned[:, themes] = unseen.words @ np.column_stack([fitted.coef for fitted in some])
             card_coef[themes] = [fitted.card_coef for fitted in some]

@@ -266,6 +266,7 @@ def test_a_stopped_shard_goes_on(tagger: Tagger, source: Path, tmp_path: Path) -
         (["--shard", "half"], "expected one such as 2/5"),
         (["--workers", "0"], "expected 1 or more"),
         (["--engine", "spark://here"], "expected local or dask://HOST:PORT"),
+        (["--engine", "dask://127.0.0.1"], "expected local or dask://HOST:PORT"),
         (["--engine", "local", "--workers", "2"], "leave out --workers"),
     ],
 )

@@ -419,6 +419,8 @@ def test_many_unknown_fields_are_one_problem(client: TestClient) -> None:
     (problem,) = assert_problem(client.post("/v1/tags", json=many), 422)["errors"]
     assert "5001 fields" in problem["message"]
     assert "field0, field1, field2" in problem["message"]
+    few = {"text": TEXT} | {f"field{n}": n for n in range(20)}
+    assert len(assert_problem(client.post("/v1/tags", json=few), 422)["errors"]) == 20
     refused, tagged = client.post("/v1/tags/batch", json={"documents": [many, {"text": TEXT}]}).json()["results"]
     assert "5001 fields" in refused["error"]["detail"]
     assert tagged["tags"]
@@ -476,14 +478,6 @@ def test_a_refusal_says_what_was_wrong_where(client: TestClient) -> None:
     assert '[{"a":null}]' in shown.values()
     assert all(len(part) <= 100 for error in problem["errors"] for part in (error["location"], error["value"]))
     assert all(error["message"] for error in problem["errors"])
-
-
-def test_a_refusal_stays_short(client: TestClient) -> None:
-    """Ten thousand errors are counted, and the first of them shown."""
-    fields = {f"field{number}": number for number in range(10_000)}
-    response = client.post("/v1/tags", content=_document(**fields), headers=JSON)
-    assert "10000" in assert_problem(response, 422)["detail"]
-    assert len(response.content) < 10_000
 
 
 def test_too_many_documents_are_refused(tiny_models: Path) -> None:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 import shutil
+import signal
 import socket
+import threading
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -21,10 +24,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tagger.archive.engines import FinishedParts, Waiting, available_cores, in_order
+from tagger.archive.engines import FinishedParts, Waiting, in_order
 from tagger.archive.parts import Finished, Inputs, Job, Part, Source, job_tagger, parts_of, tag_part
 from tagger.archive.unfinished import Output
 from tagger.documents import Unreadable
+from tagger.engine import available_cores
 from tagger.errors import InputError, OptionError, OutputError, TaggerError
 from tagger.files import sync
 from tagger.readers import PAGE_READERS, READERS, STDIN, File, files, place, suffix_of
@@ -35,6 +39,7 @@ LOCAL = "local"
 """The address that stands for a cluster of this machine, made for one run."""
 
 SCHEME = "dask://"
+_ADDRESS = re.compile(rf"{SCHEME}[^/\s]+:\d{{1,5}}")
 PART_BYTES = 16 << 20
 """About how much text a task tags; a compressed file or a table is read from its beginning, so is one task."""
 
@@ -140,7 +145,7 @@ class Cluster:
 @contextmanager
 def cluster(address: str, out: Path | str, models: Path) -> Iterator[Cluster]:
     """Connect to the cluster at `dask://HOST:PORT`, or make one of this machine. Raises OptionError, InputError."""
-    if address != LOCAL and not address.startswith(SCHEME):
+    if address != LOCAL and not _ADDRESS.fullmatch(address):
         raise OptionError(f"The engine is {address!r}; expected {LOCAL} or {SCHEME}HOST:PORT.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ports in use and versions that differ slightly are none of our errors
@@ -161,15 +166,29 @@ def _client(address: str) -> AbstractContextManager[Any]:
 
 @contextmanager
 def _local(distributed: Any) -> Iterator[Any]:
-    made = distributed.LocalCluster(
-        n_workers=available_cores(),
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-    )
+    with _deaf_to_interrupts():
+        made = distributed.LocalCluster(
+            n_workers=available_cores(),
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
     with made, distributed.Client(made, set_as_default=False) as client:
         yield client
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, so that it ends this one, which then stops them, in silence."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what signals do
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

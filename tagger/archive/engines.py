@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -155,11 +154,6 @@ def in_order(submit: Callable[[Item], Waiting[Result]], items: Iterable[Item], a
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ending(code: int) -> str:

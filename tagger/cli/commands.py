@@ -214,7 +214,8 @@ def _engine(
     """Return where an archive is tagged."""
     from contextlib import nullcontext
 
-    from tagger.archive.engines import WORTH_SHARING, OneProcess, Workers, available_cores
+    from tagger.archive.engines import WORTH_SHARING, OneProcess, Workers
+    from tagger.engine import available_cores
     from tagger.errors import OptionError
 
     if address is not None:

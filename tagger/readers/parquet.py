@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from tagger.documents import Document, Unreadable
+from tagger.errors import InputError
 from tagger.readers.records import document, unreadable
 from tagger.readers.stores import NO_EXTRA
 from tagger.readers.streams import START, Mark, OverLimit
@@ -22,9 +23,12 @@ class _NoTable(Exception):
 
 
 def read(stream: BinaryIO, name: str, limit: int, mark: Mark = START) -> Iterator[Document | Unreadable]:
-    """Yield the document of each row from the row group that is the mark's offset on."""
+    """Yield the document of each row from the row group that is the mark's offset on.
+
+    Raises InputError where the extra is missing: that is not the file's fault.
+    """
     try:
-        file = _opened(stream)
+        file = _opened(stream, name)
     except _NoTable as error:
         yield Unreadable(name, f"{name} {error}.")
         return
@@ -45,7 +49,7 @@ def read(stream: BinaryIO, name: str, limit: int, mark: Mark = START) -> Iterato
 def marks(stream: BinaryIO) -> Iterator[tuple[Mark, int]]:
     """Yield where each row group begins, and how many documents `read` gives for it."""
     try:
-        file = _opened(stream)
+        file = _opened(stream, "A Parquet file")
     except _NoTable:
         yield START, 1
         return
@@ -56,11 +60,11 @@ def marks(stream: BinaryIO) -> Iterator[tuple[Mark, int]]:
         before += rows
 
 
-def _opened(stream: BinaryIO) -> Any:
+def _opened(stream: BinaryIO, name: str) -> Any:
     try:
         import pyarrow.parquet
     except ImportError:
-        raise _NoTable(NO_EXTRA) from None
+        raise InputError(f"{name} {NO_EXTRA}.") from None
     try:
         file = pyarrow.parquet.ParquetFile(stream, pre_buffer=False)
         size = stream.seek(0, 2)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tagger.cleaning import content, token_spans
 from tagger.documents import Document, Unreadable
 from tagger.errors import SeedsError
+from tagger.pins import PINS_FILE, Pin, read_pins
 from tagger.readers import read_path
 from tagger.releases import Boilerplate, clean, learn
 from tagger.themes import ThemeCard, did_you_mean, load_cards
@@ -61,12 +62,14 @@ class Corpus:
     theme_sets: NDArray[np.bool_]
     learned: Boilerplate
     unreviewed: int
+    pins: tuple[Pin, ...] = ()
 
 
 def read_corpus(folder: Path, merge: Merge = "refuse") -> Corpus:
-    """Read theme cards and seeds below a folder. Raises SeedsError that lists everything wrong with them."""
+    """Read theme cards, seeds and pins below a folder. Raises SeedsError that lists everything wrong with them."""
     problems: list[str] = []
     cards = _cards(folder, problems)
+    pins = _pins(folder, cards, problems)
     seeds, unreviewed = _read_seeds(folder, cards, problems)
     seeds = _merge_same_texts(seeds, merge, problems)
     learned = learn((seed.page or seed.document.id, _whole(seed.document)) for seed in seeds)
@@ -77,7 +80,7 @@ def read_corpus(folder: Path, merge: Merge = "refuse") -> Corpus:
         problems += _unlearnable(theme_sets, cards)
     if problems:
         raise SeedsError(problems)
-    return Corpus(cards, tuple(seeds), tuple(texts), theme_sets, learned, unreviewed)
+    return Corpus(cards, tuple(seeds), tuple(texts), theme_sets, learned, unreviewed, pins)
 
 
 def seed_files(folder: Path) -> Iterator[Path]:
@@ -87,6 +90,7 @@ def seed_files(folder: Path) -> Iterator[Path]:
         if (
             path.is_file()
             and not hidden
+            and path != folder / PINS_FILE
             and path.name.lower() not in NOT_SEEDS
             and path.suffix not in (".yaml", ".yml")
         ):
@@ -126,6 +130,14 @@ def text_key(document: Document) -> str:
 def _cards(folder: Path, problems: list[str]) -> tuple[ThemeCard, ...]:
     try:
         return load_cards(folder / THEMES_FILE)
+    except SeedsError as error:
+        problems += error.problems
+        return ()
+
+
+def _pins(folder: Path, cards: Sequence[ThemeCard], problems: list[str]) -> tuple[Pin, ...]:
+    try:
+        return tuple(read_pins(folder, [card.id for card in cards]))
     except SeedsError as error:
         problems += error.problems
         return ()

@@ -1,15 +1,22 @@
-"""Files written whole or not at all, and folders changed by one process at a time."""
+"""Files written whole or not at all, read only where they are what they seem, and folders changed by one process."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import stat
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tagger.errors import OutputError
+
+_SAFELY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+"""No link is followed, and no pipe waited for."""
 
 
 def check_writable(path: Path) -> None:
@@ -37,12 +44,11 @@ def replace_files(
     written)` may still refuse it by raising an error: until all are written and checked, none takes its place. Raises
     OutputError where a file cannot be written.
     """
-    written = {path: _beside(path) for path in contents}
+    written: dict[Path, Path] = {}
     try:
-        with ExitStack() as leftovers:
-            for path, beside in written.items():
-                leftovers.callback(beside.unlink, missing_ok=True)
-                _write(beside, contents[path], like=path)
+        with ExitStack() as writing:
+            for path, content in contents.items():
+                written[path] = writing.enter_context(_written(path, content))
             for path, beside in written.items():
                 check(path, beside)
             for path, beside in written.items():
@@ -58,15 +64,14 @@ def locked(folder: Path) -> Iterator[None]:
     if not folder.is_dir():
         yield
         return
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with ExitStack() as closing:
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+            closing.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
         yield
-    finally:
-        os.close(handle)
 
 
 def sync(path: Path) -> None:
@@ -78,19 +83,182 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _beside(path: Path) -> Path:
-    """Return a hidden name in the folder of a file, or of what it links to, with the ending that tells its kind."""
+# ---- What killed processes leave
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Show others, until this ends or the process dies, that a file or folder is no leftover."""
+    handle = os.open(path, _SAFELY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def unheld(path: Path) -> Iterator[bool]:
+    """Give whether a file or folder is there and held by nobody; if so, nobody else can hold it before this ends."""
+    try:
+        handle = os.open(path, _SAFELY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = _is_at(handle, path)
+    except OSError:
+        free = False
+    try:
+        yield free
+    finally:
+        os.close(handle)
+
+
+def is_left(path: Path) -> bool:
+    """Tell whether a file or folder is there and held by nobody."""
+    with unheld(path) as free:
+        return free
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Return what killed processes left beside a file that they were about to replace."""
+    if not path.parent.is_dir():
+        return []
+    hidden = re.compile(rf"\.[0-9]+\.{re.escape(path.name)}")
+    return [beside for beside in path.parent.iterdir() if hidden.fullmatch(beside.name) and is_left(beside)]
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove them, where this is allowed."""
+    for beside in leftovers(path):
+        with unheld(beside) as free, suppress(OSError):
+            if free:
+                beside.unlink()
+
+
+# ---- Files that may be anything
+
+
+def read_plain(path: Path) -> bytes:
+    """Return what a regular file holds. Raises OSError, also for a link, a pipe or a device."""
+    with _plain(path) as handle, os.fdopen(handle, "rb", closefd=False) as stream:
+        return stream.read()
+
+
+def folder_problem(folder: Path, digests: Mapping[str, str], besides: Collection[str] = ()) -> str | None:
+    """Return what of a folder is not as the SHA-256 of its files say, None where nothing is.
+
+    Each must be a regular file below real folders. Nothing else may be there but `besides`, which are not looked at.
+    """
+    found: set[str] = set()
+    try:
+        with _folder(folder) as handle:
+            problem = next(_problems(handle, "", digests, besides, found), None)
+    except (OSError, RecursionError) as error:
+        return f"its folder cannot be read ({getattr(error, 'strerror', 'it is too deep')})"
+    missing = sorted(digests.keys() - found)
+    return problem or (f"{missing[0]} is missing" if missing else None)
+
+
+def _problems(
+    folder: int, within: str, digests: Mapping[str, str], besides: Collection[str], found: set[str]
+) -> Iterator[str]:
+    for name in sorted(os.listdir(folder)):
+        inner = within + name
+        if inner in digests:
+            found.add(inner)
+            yield from _file_problem(folder, name, inner, digests[inner])
+        elif any(each.startswith(f"{inner}/") for each in digests):
+            with _folder(name, folder) as handle:
+                yield from _problems(handle, f"{inner}/", digests, besides, found)
+        elif inner not in besides:
+            yield f"{inner!r} is no part of it"  # quoted, for it may hold whatever a name may
+
+
+def _file_problem(folder: int, name: str, inner: str, digest: str) -> Iterator[str]:
+    try:
+        with _plain(name, folder) as handle, os.fdopen(handle, "rb", closefd=False) as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+                yield f"{inner} is not what was saved"
+    except OSError as error:
+        yield f"{inner} cannot be read ({error.strerror})"
+
+
+@contextmanager
+def _plain(path: Path | str, folder: int | None = None) -> Iterator[int]:
+    try:
+        handle = os.open(path, _SAFELY, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link", str(path)) from error
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _folder(path: Path | str, folder: int | None = None) -> Iterator[int]:
+    handle = os.open(path, _SAFELY | os.O_DIRECTORY, dir_fd=folder)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _written(path: Path, content: bytes) -> Iterator[Path]:
+    """Write what is to take the place of a file, or of what it links to, beside it; gone again if it does not."""
     place = Path(os.path.realpath(path))
-    return place.with_name(f".{os.getpid()}.{place.name}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(place)
+    beside = place.with_name(f".{os.getpid()}.{place.name}")
+    handle = _new(beside)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
+        os.fsync(handle)
+        if path.exists():
+            shutil.copymode(path, beside)
+        yield beside
+    finally:
+        try:
+            if _is_at(handle, beside):
+                beside.unlink()
+        finally:
+            os.close(handle)
 
 
-def _write(beside: Path, content: bytes, like: Path) -> None:
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    beside.write_bytes(content)
-    sync(beside)
-    if like.exists():
-        shutil.copymode(like, beside)
+def _new(beside: Path) -> int:
+    """Open an empty file and hold it; one that was removed as a leftover before it was held is made again."""
+    while True:
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_at(handle, beside):
+                os.ftruncate(handle, 0)
+                return handle
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Tell whether what is open still stands at a path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"Cannot write {path}: {error.strerror or error}. Put that right, and try again.")
+    """Return the error of a path, of which only the name is told where it is one of this machine."""
+    shown = path.name if path.is_absolute() else path
+    return OutputError(f"Cannot write {shown}: {error.strerror or error}. Put that right, and try again.")

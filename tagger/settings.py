@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,10 +24,35 @@ class Settings(BaseSettings):
 
     seeds: Path = Path("seeds")
     models: Path = Path("models")
+    state: Path = Path("state")
+    """What a running installation keeps: keys, jobs, and what it saw of texts."""
+    archives: Path = Path("archives")
+    """Files that a comparison of two versions may be asked for by name."""
+    signing_key_file: Path | None = None
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1)] = 1
     max_body_bytes: Annotated[int, Field(ge=1)] = 10_000_000
+    receive_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long the headers of a request may take to arrive, and its body again."""
+    queue_seconds: Annotated[float, Field(gt=0)] = 0.5
+    """How much work may wait in a worker before it refuses more."""
+    max_connections: Annotated[int, Field(ge=1)] = 2_000
+    """For each worker."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names this service is known by, beside localhost and the one it is bound to."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages of other origins that may use it, such as https://desk.example.org."""
+    without_keys: bool = False
+    """Half of what it takes to serve other machines without keys; the other is an option of `tagger serve`."""
+    rate: str | None = None
+    """How often each key, or address without one, may ask: 100/second. None for as often as it likes."""
+    redis_url: str | None = None
+    """Where servers that share their rates count them."""
+    access_log: bool = False
+    """Log every request, not refusals and failures alone."""
+    log_texts: bool = False
+    """Log the beginning of texts too."""
 
     @classmethod
     def settings_customise_sources(
@@ -38,6 +65,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where settings come from, the strongest first."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+    def as_environment(self) -> Mapping[str, str]:
+        """Return the environment variables that give another process these settings."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        return {
+            f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in given.items()
+        }
 
 
 def load_settings(**given: Any) -> Settings:

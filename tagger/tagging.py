@@ -18,11 +18,13 @@ from tagger.counterfactuals import counterfactual, without
 from tagger.decisions import NOT_GIVEN, Caution, Decision, DecisionRule, Reason
 from tagger.documents import Document, Release
 from tagger.domain import Domain, Limits
-from tagger.errors import DamagedVersion
+from tagger.errors import DamagedVersion, OutdatedVersion
 from tagger.evidence import Evidence, Explainer, Span, WhyNot
 from tagger.language import language_of, usual_language
+from tagger.observations import Watched
 from tagger.places import DocumentPlaces, Place, ReleasePlaces
 from tagger.registry import Registry, Version
+from tagger.saved import Rule, decoded
 from tagger.scorer import Reading, Scorer, ScorerArrays
 from tagger.teachers import Taught, Teachers
 
@@ -195,7 +197,9 @@ def release_record(release: Release) -> dict[str, Any]:
 
 
 class Tagger:
-    """Tags documents with one version; safe to share between threads."""
+    """Tags documents with one version; safe to share between threads. `watch`, where set, is told of each of them."""
+
+    watch: Callable[[Watched], None] | None = None
 
     def __init__(self, version: Version, saved: Mapping[str, Any]) -> None:
         self.version = version.name
@@ -212,20 +216,36 @@ class Tagger:
         """Load a version: check its files, map its arrays, recompute its canaries. Raises DamagedVersion."""
         version.check()
         try:
-            saved = json.loads((version.folder / THEMES).read_text(encoding="utf-8"))
-            tagger = cls(version, saved)
-        except (KeyError, TypeError, FileNotFoundError) as error:
-            raise DamagedVersion(
-                f"Version {version.name} was saved by another tagger and lacks {error}. Train again: tagger train"
+            saved = decoded((version.folder / THEMES).read_bytes(), Rule)
+            with np.errstate(all="ignore"):
+                tagger = cls(version, saved)
+                tagger._check(version)
+        except DamagedVersion:
+            raise
+        except Exception as error:  # what a forged version may lead to cannot be listed; none of its code has run
+            raise OutdatedVersion(
+                f"Version {version.name} was saved by another tagger: {_told(error)}.", "Train again: tagger train"
             ) from error
-        for canary in version.manifest["canaries"]:
-            difference = np.abs(tagger.probabilities(canary["text"]) - np.array(canary["probabilities"]))
-            if difference.max() > CANARY_TOLERANCE:
-                raise DamagedVersion(
-                    f"Version {version.name} scores a known text otherwise than when it was saved (by "
-                    f"{difference.max():.6f}); this tagger reads texts in another way. Train again: tagger train"
-                )
         return tagger
+
+    def _check(self, version: Version) -> None:
+        """Raise an error unless all parts are of one model, which scores known texts as it did."""
+        columns, words = len(self.scorer.arrays.bias), len(self.scorer.arrays.words)
+        learned = np.load(version.folder / BOILERPLATE, mmap_mode="r", allow_pickle=False)
+        if len(self.themes) != columns or self.domain.mean.shape != (words,) or self.domain.mean.dtype != np.float64:
+            raise ValueError(f"{THEMES} or {DOMAIN} is of another model than the arrays in {SCORER}")
+        if learned.ndim != 1 or learned.dtype != np.uint64:
+            raise ValueError(f"{BOILERPLATE} is {learned.dtype} {learned.shape}, expected uint64 in one row")
+        if not np.isfinite([self.score_thresholds, self.rule.slope]).all():
+            raise ValueError(f"a curve in {THEMES} gives no probabilities")
+        for canary in version.manifest["canaries"]:
+            difference = np.abs(self.probabilities(canary["text"]) - np.array(canary["probabilities"])).max()
+            if not difference <= CANARY_TOLERANCE:  # nor is it where it is no number
+                raise OutdatedVersion(
+                    f"Version {version.name} scores a known text otherwise than when it was saved (by "
+                    f"{difference:.6f}); this tagger reads texts in another way.",
+                    "Train again: tagger train",
+                )
 
     def probabilities(self, text: str) -> NDArray[np.float64]:
         """Return the probability of each theme for what the model reads, (n_themes,)."""
@@ -274,6 +294,8 @@ class Tagger:
         release: Release | None = None,
     ) -> Tagged:
         text = _Text(self, read, reading, places)
+        if self.watch:
+            self.watch(text.watched())
         return Tagged(
             document.id,
             self.version,
@@ -324,6 +346,13 @@ class Tagger:
         language_of(self._language or "")
 
 
+def _told(error: Exception) -> str:
+    """Return what an error says, without the paths of the machine that those of the system hold."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{Path(error.filename).name}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
 def _limits(saved: Sequence[Mapping[str, Any]]) -> list[Limits]:
     return [Limits(**limits) for limits in saved]
 
@@ -364,6 +393,12 @@ class _Text:
         self.scores = tagger.scorer.sum(self._reading)
         self.probabilities = tagger.rule.probabilities(self.scores)
         self.decided = tagger.decide(read, self._reading, self.probabilities)
+
+    def watched(self) -> Watched:
+        """Return what a watcher is told."""
+        words = self._reading.n_different
+        unknown = words - len(self._reading.active.words[0])
+        return Watched(self.probabilities, self.decided.caution, self.decided.themes, words, unknown)
 
     def ranked(self, themes: Iterable[int]) -> list[int]:
         """Return themes, by their columns, the most probable first."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version as installed
@@ -21,9 +24,11 @@ from tagger.corpus import THEMES_FILE, Corpus, Merge, read_corpus, seed_files
 from tagger.decisions import NOTHING, DecisionRule
 from tagger.domain import Domain
 from tagger.engine import engine_name
+from tagger.errors import OutputError
 from tagger.folds import Groups
 from tagger.heldout import HeldOutSeeds, text_digest
 from tagger.model import ThemeModel, teachers_of
+from tagger.promotion import Promotion, attempt
 from tagger.registry import Registry, Version
 from tagger.reporting import report_table, training_report
 from tagger.rules import Decided, cross_fitted_decisions, decision_rule, domain_of
@@ -34,6 +39,9 @@ from tagger.teachers import Teachers
 from tagger.validation import Labelled
 
 PIPELINE = "pipeline.joblib"
+TRAINING = ".training"
+"""The file that is locked while somebody trains; it lies beside the versions and is empty."""
+
 CANARIES = 6
 """Seeds whose probabilities are kept with a version, to notice a tagger that reads texts otherwise."""
 
@@ -48,10 +56,11 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A saved version and what was measured on the way."""
+    """A saved version, what was measured on the way, and whether it went live; None where nobody asked for that."""
 
     version: Version
     report: dict[str, Any]
+    promotion: Promotion | None = None
 
 
 def train(
@@ -59,29 +68,51 @@ def train(
     models: Path,
     *,
     promote: bool = True,
+    by: str | None = None,
     merge: Merge = "refuse",
     effort: Effort = "quick",
     progress: Progress = lambda _phase, _done: None,
 ) -> Trained:
-    """Train on the seeds below a folder and save a version, live at once unless `promote` is False.
+    """Train on the seeds below a folder and save a version; with `promote` it goes live unless it does worse.
 
     Raises SeedsError that lists what is wrong with the seeds, and OutputError where `models` cannot be written.
     """
-    started = time.monotonic()
-    progress("reading seeds", 0)
-    corpus = read_corpus(seeds, merge)
     registry = Registry(models)
     registry.check_writable()
-    # One BLAS thread: a sum split over threads rounds otherwise than the same sum on one.
-    with threadpool_limits(limits=1):
-        learned = _learn(corpus, effort, progress)
-    progress("saving", 0)
-    version = registry.save(
-        lambda folder: _write_version(folder, seeds, corpus, learned), {"seconds": round(time.monotonic() - started, 1)}
-    )
-    if promote:
-        registry.promote(version.name)
-    return Trained(version, learned.report)
+    with _alone(models, progress):
+        started = time.monotonic()
+        progress("reading seeds", 0)
+        corpus = read_corpus(seeds, merge)
+        # One BLAS thread: a sum split over threads rounds otherwise than the same sum on one.
+        with threadpool_limits(limits=1):
+            learned = _learn(corpus, effort, progress)
+        progress("saving", 0)
+        version = registry.save(
+            lambda folder: _write_version(folder, seeds, corpus, learned),
+            {"seconds": round(time.monotonic() - started, 1)},
+        )
+    if not promote:
+        return Trained(version, learned.report)
+    progress("comparing with the live version", 0)
+    return Trained(version, learned.report, attempt(registry, version.name, corpus.pins, by=by))
+
+
+@contextmanager
+def _alone(models: Path, progress: Progress) -> Iterator[None]:
+    """Wait until nobody else trains for a folder of versions: each would need all the memory and all the cores."""
+    try:
+        handle = os.open(models / TRAINING, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise OutputError(f"Cannot write {models / TRAINING}: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another training", 0)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,6 +140,15 @@ def write_seeds(folder: Path) -> Path:
     lines = "".join(f"{json.dumps(document)}\n" for document in tiny_documents())
     (folder / "tiny.jsonl").write_text(lines, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What services keep while they are tested stands outside the repository."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("state")
+        patch.setenv("TAGGER_STATE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

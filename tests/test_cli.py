@@ -50,7 +50,10 @@ COMMANDS = [
     (), ("train",), ("tag",), ("split",), ("archive",), ("evaluate",), ("serve",), ("seeds",), ("seeds", "add"),
     ("seeds", "confirm"), ("seeds", "check"), ("seeds", "doubt"), ("seeds", "correct"), ("themes",),
     ("themes", "doctor"), ("themes", "propose"), ("models",), ("models", "list"), ("models", "show"),
-    ("models", "promote"), ("models", "rollback"), ("doctor",),
+    ("models", "promote"), ("models", "rollback"), ("models", "check"), ("models", "history"),
+    ("models", "diff"), ("models", "drift"), ("models", "sign"), ("models", "audit"),
+    ("jobs",), ("jobs", "list"), ("jobs", "show"), ("jobs", "cancel"), ("jobs", "run"),
+    ("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("doctor",),
 ]  # fmt: skip
 
 
@@ -573,7 +576,7 @@ def test_broken_seeds_make_no_version(run: Run, seeds: Path, tmp_path: Path) -> 
     assert (code, out) == (1, "")
     assert "bad.jsonl, line 1" in said
     assert "bad.jsonl, line 2" in said
-    assert not (tmp_path / "new").exists()
+    assert Registry(tmp_path / "new").names() == []
 
 
 USES_VERSION = [
@@ -735,10 +738,10 @@ def test_a_version_that_is_not_whole_is_broken(run: Run, models: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     code, out, _ = run("doctor", "--models", models)
     (record,) = examined(out)["live version"]
-    assert (code, record["state"], "rain again" in record["found"]) == (1, "broken", True)
+    assert (code, record["state"], "tagger train" in record["remedy"]) == (1, "broken", True)
     code, out, _ = run("doctor", "--models", "none")
     (record,) = examined(out)["live version"]
-    assert (code, record["state"], "tagger train" in record["found"]) == (1, "broken", True)
+    assert (code, record["state"], "tagger train" in record["remedy"]) == (1, "broken", True)
     assert not Path("none").exists()
 
 

@@ -18,6 +18,7 @@ from tagger.cli import COMMANDS
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 FORMATS = (REPOSITORY / "docs" / "formats.md").read_text(encoding="utf-8")
 SEEDS_USED = 400
 """Seeds that the session is trained on here; enough for its tags, and quick."""
@@ -65,12 +66,12 @@ def test_the_session_of_the_readme_runs(tmp_path: Path) -> None:
 
 
 def test_every_command_is_documented(run) -> None:  # type: ignore[no-untyped-def]
-    """Each command stands in the list of commands, and in the README or the page on formats."""
+    """Each command stands in the list of commands, and in the README or the page on formats or on running it."""
     code, out, _ = run("--help")
     assert code == 0
     for command in COMMANDS:
         assert f"  {command} " in out
-        assert f"tagger {command}" in README + FORMATS
+        assert f"tagger {command}" in README + FORMATS + OPERATIONS
 
 
 def test_settings_are_documented() -> None:
@@ -78,7 +79,7 @@ def test_settings_are_documented() -> None:
     from tagger.settings import PREFIX, Settings
 
     for name in Settings.model_fields:
-        assert f"{PREFIX}{name.upper()}" in FORMATS
+        assert f"`{PREFIX}{name.upper()}`" in OPERATIONS
 
 
 def test_file_kinds_are_documented() -> None:

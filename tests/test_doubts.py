@@ -23,7 +23,7 @@ from tagger.registry import Registry
 Run = Callable[..., tuple[int, str, str]]
 Probabilities = Mapping[tuple[str, str], float]
 
-NOT_COPIED = ("manifest.json", "manifest.json.sha256", "created.json", FOLDER)
+NOT_COPIED = ("manifest.json", "SHA256SUMS", "created.json", FOLDER)
 HERRING = "Ministers agreed a lower catch quota for herring, and every trawler in the north must report its landings"
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger.errors import InputError, OutputError
-from tagger.files import check_writable, locked, replace_file, replace_files
+from tagger.files import check_writable, leftovers, locked, replace_file, replace_files
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -123,6 +124,43 @@ def test_a_folder_is_changed_by_one_process_at_a_time(tmp_path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", COUNT, str(tmp_path)]) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert contents(tmp_path) == {"count": b"60"}
+
+
+def test_writers_of_one_file_at_once_all_succeed(tmp_path: Path) -> None:
+    """Threads that write the same file without a lock lose no write to each other, and leave nothing beside it."""
+    written = [f"{number}".encode() * 1_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda content: [replace_file(tmp_path / "one", content) for _ in range(20)], written))
+    assert list(contents(tmp_path)) == ["one"]
+    assert contents(tmp_path)["one"] in written
+
+
+WRITE = """\
+import sys
+from pathlib import Path
+from tagger.files import replace_files
+def wait(*_):
+    print("written", flush=True)
+    sys.stdin.read()
+replace_files({Path(sys.argv[1]): b"new"}, wait)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """What a living process writes beside a file is no leftover; once it is killed, the next writer removes it."""
+    path = tmp_path / "seeds.jsonl"
+    command = [sys.executable, "-c", WRITE, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert leftovers(path) == []
+        replace_file(path, b"meanwhile")
+        assert len(contents(tmp_path)) == 2
+        process.kill()
+    (left,) = leftovers(path)
+    assert left.read_bytes() == b"new"
+    replace_file(path, b"after")
+    assert contents(tmp_path) == {"seeds.jsonl": b"after"}
 
 
 def test_where_there_is_no_folder_nothing_is_locked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from tagger.errors import DamagedVersion, NoLiveVersion, OutputError, UnknownVersion
+from tagger.errors import DamagedVersion, NoLiveVersion, OutdatedVersion, OutputError, UnknownVersion
 from tagger.registry import Registry
+
+MEASURED = {"stratified": {"texts": 1, "micro_f1": 1.0, "macro_f1": 1.0}}
 
 
 def write(folder: Path) -> dict[str, Any]:
@@ -19,7 +22,7 @@ def write(folder: Path) -> dict[str, Any]:
     (folder / "part").mkdir()
     (folder / "part" / "weights").write_bytes(b"\0\1\2")
     (folder / "note.txt").write_text("tiny", encoding="utf-8")
-    return {"scores": {}}
+    return {"scores": MEASURED, "settings": {}, "canaries": [{"text": "Herring.", "probabilities": [0.5]}]}
 
 
 @pytest.fixture
@@ -56,7 +59,9 @@ def test_promotions_stack_and_rollbacks_take_one_off(registry: Registry) -> None
     ]
 
 
-@pytest.mark.parametrize("name", ["v0009", "", "../models/v0001", "v0001/../v0001", "live", ".draft-x", "v0001\0"])
+@pytest.mark.parametrize(
+    "name", ["v0009", "", "../models/v0001", "v0001/../v0001", "live", ".draft-x", "v0001\0", "v00001", "v٠٠٠١"]
+)
 def test_only_known_names_are_versions(registry: Registry, name: str) -> None:
     """A name is matched against the versions there are, never joined to a path."""
     registry.save(write)
@@ -64,9 +69,9 @@ def test_only_known_names_are_versions(registry: Registry, name: str) -> None:
         registry.get(name)
 
 
-@pytest.mark.parametrize("file", ["part/weights", "note.txt", "manifest.json", "manifest.json.sha256"])
+@pytest.mark.parametrize("file", ["part/weights", "note.txt", "manifest.json", "created.json", "SHA256SUMS"])
 def test_a_flipped_bit_is_noticed(registry: Registry, file: str) -> None:
-    """A version with one bit changed in any digested file is refused, and cannot be promoted."""
+    """A version with one bit changed in any file is refused, and cannot be promoted."""
     version = registry.save(write)
     path = version.folder / file
     content = bytearray(path.read_bytes())
@@ -163,14 +168,14 @@ def test_a_read_only_folder_is_reported(registry: Registry) -> None:
     """A folder that cannot be written gives a message that names it."""
     registry.folder.mkdir()
     registry.folder.chmod(0o500)
-    with pytest.raises(OutputError, match="models"):
+    with pytest.raises(OutputError, match="models: Permission denied"):
         registry.save(write)
 
 
 def test_a_file_in_the_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     """A file where the folder of versions should be gives a message that names it."""
     (tmp_path / "models").write_text("", encoding="utf-8")
-    with pytest.raises(OutputError, match="models"):
+    with pytest.raises(OutputError, match="the folder of versions: File exists"):
         Registry(tmp_path / "models").save(write)
 
 
@@ -179,3 +184,19 @@ def test_the_manifest_lists_every_file_but_the_time_stamp(registry: Registry) ->
     version = registry.save(write)
     assert sorted(version.manifest["files"]) == ["note.txt", "part/weights"]
     assert set(json.loads((version.folder / "created.json").read_text(encoding="utf-8"))) == {"at"}
+
+
+def test_a_version_of_an_earlier_tagger_is_named_as_such(registry: Registry) -> None:
+    """A version whose manifest has a digest of the earlier kind is refused with the remedy."""
+    version = registry.save(write)
+    (version.folder / "SHA256SUMS").rename(version.folder / "manifest.json.sha256")
+    with pytest.raises(OutdatedVersion, match=r"saved by an earlier tagger\. Train again: tagger train"):
+        registry.get("v0001")
+
+
+def test_sha256sum_understands_the_sums(registry: Registry) -> None:
+    """The root of a version's digests is in the format that `sha256sum --check` reads."""
+    version = registry.save(write)
+    for line in (version.folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((version.folder / name).read_bytes()).hexdigest() == digest

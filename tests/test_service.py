@@ -49,8 +49,8 @@ TEXT = "Ministers agreed today on fishing quotas for cod and hake."
 
 @pytest.fixture(scope="module")
 def client(tiny_models: Path) -> Iterator[TestClient]:
-    app = create_app(tiny_models, max_body_bytes=MAX_BODY_BYTES)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    app = create_app(Settings(models=tiny_models, max_body_bytes=MAX_BODY_BYTES))
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
 
 
@@ -79,7 +79,7 @@ def save_another(models: Path, change: Callable[[Path, dict[str, Any]], None]) -
 
     def write(folder: Path) -> dict[str, Any]:
         shutil.copytree(live.folder, folder, dirs_exist_ok=True)
-        for name in ("manifest.json", "manifest.json.sha256", "created.json"):
+        for name in ("manifest.json", "created.json", "SHA256SUMS"):
             (folder / name).unlink()
         manifest = json.loads(json.dumps(live.manifest))
         change(folder, manifest)
@@ -297,7 +297,7 @@ def test_the_themes_are_those_of_the_live_version(client: TestClient, tagger: Ta
 
 def test_promises_are_told_with_the_themes(promised_models: Path) -> None:
     """Each theme has the precision promised of it and where it is given without a look, or that it never is."""
-    with TestClient(create_app(promised_models)) as client:
+    with TestClient(create_app(Settings(models=promised_models)), base_url="http://localhost") as client:
         themes = {theme["id"]: theme for theme in client.get("/v1/themes").json()["themes"]}
     assert {name: theme["precision"] for name, theme in themes.items()} == {
         "fisheries": 0.7, "railways": 0.95, "vaccines": 0.7, "lighthouses": 0.7,
@@ -312,7 +312,7 @@ def test_the_versions_and_the_live_one(own_models: Path) -> None:
     live = Registry(own_models).live()
     damaged = save_another(own_models, relabel)
     (own_models / damaged / "manifest.json").write_text("{}", encoding="utf-8")
-    with TestClient(create_app(own_models)) as client:
+    with TestClient(create_app(Settings(models=own_models)), base_url="http://localhost") as client:
         first, second = client.get("/v1/models").json()["versions"]
         assert (first["version"], first["live"], first["created"]) == (live.name, True, live.created["at"])
         assert first["scores"] == live.manifest["scores"]
@@ -449,7 +449,7 @@ def test_another_content_type_is_refused(client: TestClient, kind: str | None) -
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/tags/", "/v1/tags/%ff%00", "/v1/models/v0001", "//"])
 def test_an_unknown_path_is_refused(client: TestClient, path: str) -> None:
     """What does not exist is a problem that says where to look."""
-    assert "GET /" in assert_problem(client.get(f"http://testserver{path}"), 404)["detail"]
+    assert "GET /" in assert_problem(client.get(f"http://localhost{path}"), 404)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -482,7 +482,7 @@ def test_a_refusal_says_what_was_wrong_where(client: TestClient) -> None:
 
 def test_too_many_documents_are_refused(tiny_models: Path) -> None:
     """A batch is limited in documents too: an answer is much longer than the shortest document."""
-    with TestClient(create_app(tiny_models)) as client:
+    with TestClient(create_app(Settings(models=tiny_models)), base_url="http://localhost") as client:
         documents = [{"text": "a"}] * 10_001
         assert_problem(client.post("/v1/tags/batch", json={"documents": documents}), 422)
 
@@ -491,7 +491,7 @@ def test_too_many_documents_are_refused(tiny_models: Path) -> None:
 def test_more_text_than_can_be_explained_is_refused(tiny_models: Path, option: str, most: int) -> None:
     """The texts of a request count together: at the limit they are answered, beyond it refused with the remedy."""
     half = f"{TEXT}\n".ljust(most // 2, "x")
-    with TestClient(create_app(tiny_models)) as client:
+    with TestClient(create_app(Settings(models=tiny_models)), base_url="http://localhost") as client:
         documents: list[Any] = [{"text": half}, {"text": half}]
         answer = client.post("/v1/tags/batch", json={"documents": documents, option: True})
         assert answer.status_code == 200
@@ -545,7 +545,10 @@ def test_every_error_has_a_status(client: TestClient, monkeypatch: pytest.Monkey
     """Whatever tagger raises becomes a problem that carries its message."""
 
     def fail(*_arguments: Any, **_options: Any) -> None:
-        raise kind(["It was wrong."]) if kind is errors.SeedsError else kind("It was wrong.")
+        raise {
+            errors.SeedsError: lambda: kind(["It was wrong."]),
+            errors.PromotionRefused: lambda: kind("It was wrong.", "", ["One thing."]),
+        }.get(kind, lambda: kind("It was wrong."))()
 
     monkeypatch.setattr(Tagger, "tag", fail)
     status = next(STATUSES[ancestor] for ancestor in kind.__mro__ if ancestor in STATUSES)
@@ -560,7 +563,7 @@ def test_without_a_model_the_service_starts_and_waits_for_one(own_models: Path) 
     """With nothing promoted all that needs a model is 503; a promotion makes it ready without a restart."""
     pointer = (own_models / "live").read_bytes()
     (own_models / "live").unlink()
-    with TestClient(create_app(own_models)) as client:
+    with TestClient(create_app(Settings(models=own_models)), base_url="http://localhost") as client:
         assert client.get("/health/live").status_code == 200
         for path in ("/health/ready", "/v1/themes", "/v1/models/live"):
             assert "tagger train" in assert_problem(client.get(path), 503)["detail"]
@@ -573,7 +576,7 @@ def test_without_a_model_the_service_starts_and_waits_for_one(own_models: Path) 
 
 def test_the_folder_of_models_may_come_later(tiny_models: Path, tmp_path: Path) -> None:
     """A service whose folder of models does not exist yet starts, and serves once it does."""
-    with TestClient(create_app(tmp_path / "later")) as client:
+    with TestClient(create_app(Settings(models=tmp_path / "later")), base_url="http://localhost") as client:
         assert_problem(client.get("/health/ready"), 503)
         assert client.get("/v1/models").json() == {"versions": []}
         shutil.copytree(tiny_models, tmp_path / "later")
@@ -584,7 +587,7 @@ def test_a_version_that_cannot_be_loaded_is_not_served(own_models: Path, caplog:
     """The old version stays, ready says so, the log has one line; the next promotion is taken again."""
     old = Registry(own_models).live().name
     bad, good = save_another(own_models, forget), save_another(own_models, relabel)
-    with TestClient(create_app(own_models)) as client:
+    with TestClient(create_app(Settings(models=own_models)), base_url="http://localhost") as client:
         assert "warning" not in client.get("/health/ready").json()
         Registry(own_models).promote(bad)
         until(lambda: "warning" in client.get("/health/ready").json())
@@ -605,7 +608,7 @@ def test_a_version_that_cannot_be_loaded_is_not_served(own_models: Path, caplog:
 def test_a_lost_pointer_does_not_stop_the_service(own_models: Path) -> None:
     """When `live` is gone or unreadable the loaded version goes on, with a warning."""
     version = Registry(own_models).live().name
-    with TestClient(create_app(own_models)) as client:
+    with TestClient(create_app(Settings(models=own_models)), base_url="http://localhost") as client:
         for content in (None, b"\xff", b"{}"):
             (own_models / "live").unlink() if content is None else (own_models / "live").write_bytes(content)
             until(lambda: "warning" in client.get("/health/ready").json())
@@ -636,7 +639,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def port(tiny_models: Path) -> Iterator[int]:
-    with Server(create_app(tiny_models, max_body_bytes=MAX_BODY_BYTES)) as port:
+    with Server(create_app(Settings(models=tiny_models, max_body_bytes=MAX_BODY_BYTES))) as port:
         yield port
 
 
@@ -768,7 +771,7 @@ def test_a_promotion_under_load_fails_no_request(own_models: Path, known_text: s
             versions.append(answer["version"])
         return versions
 
-    with Server(create_app(own_models)) as port, ThreadPoolExecutor(4) as pool:
+    with Server(create_app(Settings(models=own_models))) as port, ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(ask, port) for _ in range(4)]
         try:
             for name in (new, old, new):

@@ -15,28 +15,47 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.python.asgi import shutdown_lifespans
 
+from tagger.jobs import Supervisor
 from tagger.service.app import create_app
 from tagger.service.bodies import parse
 from tagger.service.problems import MEDIA_TYPE
+from tagger.settings import Settings
 
 EXAMPLES = 60
 
 
 @pytest.fixture(scope="module")
-def description(tiny_models: Path) -> Iterator[Any]:
+def description(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The service's own description, loaded from the running application."""
-    yield schemathesis.openapi.from_asgi("/openapi.json", create_app(tiny_models))
-    shutdown_lifespans()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Supervisor, "_start_next", lambda _supervisor: None)  # or hundreds of trainings would begin
+        patch.setattr("tagger.jobs.store.MOST_WAITING", 10**6)
+        state = tmp_path_factory.mktemp("fuzzed")
+        app = create_app(Settings(models=tiny_models, state=state, archives=state, allowed_hosts=("testserver",)))
+        yield schemathesis.openapi.from_asgi("/openapi.json", app)
+        shutdown_lifespans()
 
 
 @pytest.fixture(scope="module")
 def client(tiny_models: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(tiny_models), raise_server_exceptions=False) as client:
+    app = create_app(Settings(models=tiny_models))
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
 
 
-BODIES = [("POST", "/v1/tags"), ("POST", "/v1/tags/batch")]
-BARE = [("GET", path) for path in ("/v1/themes", "/v1/models", "/v1/models/live", "/health/live", "/health/ready", "/")]
+BODIES = [
+    ("POST", path)
+    for path in (
+        "/v1/tags", "/v1/tags/batch", "/v1/train", "/v1/models/diff", "/v1/models/rollback", "/v1/session",
+        "/v1/jobs/{job}/cancel", "/v1/models/{version}/promote",
+    )
+]  # fmt: skip
+BARE = [
+    *(("GET", path) for path in ("/v1/themes", "/v1/models", "/v1/models/live", "/v1/archives", "/v1/session")),
+    *(("GET", path) for path in ("/v1/jobs", "/v1/jobs/{job}", "/v1/jobs/{job}/result", "/v1/models/{version}")),
+    *(("GET", path) for path in ("/health/live", "/health/ready", "/metrics", "/")),
+    ("DELETE", "/v1/session"),
+]
 
 
 def test_every_route_is_fuzzed(description: Any) -> None:

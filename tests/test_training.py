@@ -123,7 +123,7 @@ def test_a_version_of_an_older_tagger_is_refused(models: Path, run: Run, lost: s
 
     def write(folder: Path) -> dict[str, object]:
         shutil.copytree(live.folder, folder, dirs_exist_ok=True)
-        for name in ("manifest.json", "manifest.json.sha256", "created.json"):
+        for name in ("manifest.json", "SHA256SUMS", "created.json"):
             (folder / name).unlink()
         if lost == "themes.json":
             (folder / lost).unlink()

@@ -1,6 +1,7 @@
 """Archives: many documents in, one record each out, resumable to the byte.
 
-    engines | cluster | worker    where parts are tagged: here, in other processes, on a Dask cluster
+    engines | cluster             where parts are tagged: here, in other processes, on a Dask cluster
+    processes | worker            other processes that share any work
     parts                         slices of the input, and the one function that tags them
     unfinished                    the output while a run lasts
     records | formats | tables    what is said of a document, and how it is written

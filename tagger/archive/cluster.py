@@ -24,8 +24,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tagger.archive.engines import FinishedParts, Waiting, in_order
+from tagger.archive.engines import FinishedParts
 from tagger.archive.parts import Finished, Inputs, Job, Part, Source, job_tagger, parts_of, tag_part
+from tagger.archive.processes import Waiting, in_order
 from tagger.archive.unfinished import Output
 from tagger.documents import Unreadable
 from tagger.engine import available_cores

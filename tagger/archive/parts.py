@@ -92,9 +92,9 @@ def tag_part(part: Part, tagger: Tagger, job: Job) -> Iterator[Finished]:
         yield Finished(b"".join(map(line, records)), 1, "error" in records[0])
 
 
-def joined(finished: Iterable[Finished]) -> Finished:
-    """Return the lines of several documents as one."""
-    contents, documents, failed = zip(*finished, strict=True)
+def finished_part(models: str, job: Job, part: Part) -> Finished:
+    """Return the lines of a part in one, tagged with the version of a job from a folder of versions."""
+    contents, documents, failed = zip(*tag_part(part, job_tagger(models, job), job), strict=True)
     return Finished(b"".join(contents), sum(documents), sum(failed))
 
 

@@ -1,37 +1,38 @@
-"""A worker process: reads parts and what to do from its standard input, writes what is finished to its output."""
+"""A worker process: reads tasks from its standard input, a function and its arguments, and writes what they gave."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import sys
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
-from tagger.archive.parts import Finished, Job, Part, job_tagger, joined, tag_part
+Task = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 def main() -> None:
     """Work until the other end of the pipes is closed."""
-    parts, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    tasks, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library may print must not get among the results
     try:
-        while (task := _next(parts)) is not None:
+        while (task := _next(tasks)) is not None:
             pickle.dump(_result(*task), results, protocol=pickle.HIGHEST_PROTOCOL)
             results.flush()
     except (BrokenPipeError, KeyboardInterrupt):
         os._exit(1)
 
 
-def _next(parts: BinaryIO) -> tuple[str, Job, Part] | None:
+def _next(tasks: BinaryIO) -> Task | None:
     try:
-        task: tuple[str, Job, Part] = pickle.load(parts)
+        task: Task = pickle.load(tasks)
     except (EOFError, pickle.UnpicklingError):
         return None
     return task
 
 
-def _result(models: str, job: Job, part: Part) -> Finished | Exception:
+def _result(function: Callable[..., object], arguments: tuple[Any, ...]) -> object:
     try:
-        return joined(tag_part(part, job_tagger(models, job), job))
-    except Exception as error:  # told where the part came from
+        return function(*arguments)
+    except Exception as error:  # told where the task came from
         return error

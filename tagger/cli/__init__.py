@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ COMMANDS = {
     "seeds": ("tagger.cli.seeds:app", "Add, confirm, check, doubt and correct labelled documents."),
     "themes": ("tagger.cli.themes:app", "Look after the themes: what is wrong with them, and what to do."),
     "models": ("tagger.cli.models:app", "List, show, promote and roll back versions."),
+    "keys": ("tagger.cli.keys:app", "Create, list and revoke keys to the service."),
+    "jobs": ("tagger.cli.jobs:app", "List, show and cancel what a service was asked to do beside its answers."),
     "doctor": ("tagger.cli.doctor:doctor", "Say whether this installation works, and what to do where it does not."),
 }
 """The subcommands: where each stands, and what it is for."""
@@ -44,7 +47,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
             sys.stdout.write(overview())
             code = 0
         else:
-            code = int(_app()(tokens, result_action="return_value") or 0)
+            with _settings_file(tokens):
+                code = int(_app()(tokens, result_action="return_value") or 0)
         sys.stdout.flush()
         return code
     except TaggerError as error:
@@ -80,6 +84,38 @@ def _app() -> App:
     for name, (where, _) in COMMANDS.items():
         app.command(where, name=name)
     return app
+
+
+@contextmanager
+def _settings_file(tokens: Sequence[str]) -> Iterator[None]:
+    """Let tagger.toml set what the environment does not, for any command that understands it."""
+    path = Path("tagger.toml")
+    given = _read_settings(path, tokens) if path.is_file() else {}
+    new = {name: value for name, value in given.items() if name not in os.environ}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)
+
+
+def _read_settings(path: Path, tokens: Sequence[str]) -> dict[str, str]:
+    import json
+    import tomllib
+
+    from tagger.errors import OptionError
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        if tokens[0] == "doctor":  # which says what is wrong with it
+            return {}
+        raise OptionError(f"{path} is not valid TOML ({error}); write lines like `port = 8000`.") from error
+    return {
+        f"TAGGER_{name.upper()}": value if isinstance(value, str) else json.dumps(value, default=str)
+        for name, value in content.items()
+    }
 
 
 def _replace_closed_streams() -> None:

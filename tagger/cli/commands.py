@@ -34,18 +34,19 @@ def train(
     merge: Merge = "refuse",
     effort: Literal["quick", "full"] = "quick",
 ) -> int:
-    """Train a new version on the seeds; it goes live at once.
+    """Train a new version on the seeds; it goes live unless it does something worse than the live one.
 
     Example: tagger train --no-promote
 
     Parameters
     ----------
     promote
-        Make the new version the live one.
+        Make the new version the live one, if `tagger models check` has no objection.
     effort
         How many recipes may be tried on held-out seeds: "full" also tries costs of errors and pairs of words.
     """
-    from tagger.cli.output import ProgressLine, duration, say
+    from tagger.cli.models import say_verdict, who
+    from tagger.cli.output import ProgressLine, counted, duration, say
     from tagger.reporting import remarks, report_table
     from tagger.training import train as run
 
@@ -54,15 +55,24 @@ def train(
         def progress(phase: str, done: float) -> None:
             line.show(f"{phase} {done:.0%}" if done else phase, always=not done)
 
-        trained = run(seeds, models, promote=promote, merge=merge, effort=effort, progress=progress)
+        trained = run(seeds, models, promote=promote, by=who(), merge=merge, effort=effort, progress=progress)
     sys.stdout.write(report_table(trained.report))
     if trained.report["unreviewed"]:
         say(f"{trained.report['unreviewed']} suggested seeds were left out; confirm them: tagger seeds confirm FILE")
     for sentence in remarks(trained.report):
         say(sentence)
-    state = "it is live" if promote else f"not live; promote it: tagger models promote {trained.version.name}"
+    promotion, command = trained.promotion, f"tagger models promote {trained.version.name}"
+    if promotion is None:
+        state = f"not live; promote it: {command}"
+    elif promotion.promoted:
+        state = "it is live"
+    else:
+        objections = counted(len(promotion.verdict.objections), "objection")
+        state = f'not live, for {objections}. To promote it all the same: {command} --force "REASON"'
+    if promotion:
+        say_verdict(promotion.verdict)
     say(f"Trained {trained.version.name} on {trained.report['seeds']} seeds in {duration(line.seconds)}; {state}.")
-    return 0
+    return 1 if promotion and not promotion.promoted else 0
 
 
 def split(
@@ -240,18 +250,26 @@ def serve(
     workers: int | None = None,
     models: Annotated[Path | None, Parameter(env_var="TAGGER_MODELS")] = None,
     seeds: Annotated[Path | None, Parameter(env_var="TAGGER_SEEDS")] = None,
+    state: Annotated[Path | None, Parameter(env_var="TAGGER_STATE")] = None,
+    without_keys: bool = False,
 ) -> int:
     """Serve the live model over HTTP.
 
     Options that are not given come from the environment (TAGGER_HOST, TAGGER_PORT, ...) or tagger.toml.
 
     Example: tagger serve --port 8080
+
+    Parameters
+    ----------
+    without_keys
+        Serve other machines though there are no keys; needs the setting TAGGER_WITHOUT_KEYS=true beside it.
     """
     from tagger.service.server import run
     from tagger.settings import load_settings
 
-    given = {"host": host, "port": port, "workers": workers, "models": models, "seeds": seeds}
-    run(load_settings(**{name: value for name, value in given.items() if value is not None}))
+    given = {"host": host, "port": port, "workers": workers, "models": models, "seeds": seeds, "state": state}
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    run(settings, without_keys=without_keys)
     return 0
 
 

@@ -5,20 +5,30 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.telemetry import TelemetryConfig
 
+from tagger.jobs import Jobs, Supervisor
+from tagger.keys import Keys
 from tagger.registry import Registry
-from tagger.service import problems
+from tagger.service import operations, problems, routes, sessions
+from tagger.service.access import Access
+from tagger.service.admission import Admission
+from tagger.service.gateway import Gateway
+from tagger.service.limits import RateLimits
 from tagger.service.live import LiveModel
-from tagger.service.routes import router
-from tagger.settings import load_settings
+from tagger.service.metrics import Metrics
+from tagger.service.pulse import Pulse
+from tagger.settings import Settings, load_settings
 
 DESCRIPTION = (
     "Themes for government press releases, with probabilities and the evidence for each. "
-    "Every refusal is a problem (RFC 9457); paths that do not exist answer 404, methods 405."
+    "Every refusal is a problem (RFC 9457); paths that do not exist answer 404, methods 405. Any request may be "
+    "refused with 401 or 403 (the key), 421 (the host), 429 (too often) or 503 (too much to do; ask again)."
 )
 
 
@@ -29,14 +39,24 @@ class _Application(FastAPI):
         return description
 
 
-def create_app(models: Path, *, max_body_bytes: int = 10_000_000) -> FastAPI:
-    """Return the application that tags with the live version below `models`, also one promoted later."""
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application that tags with the live version, also one promoted later."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with LiveModel(Registry(models)) as app.state.live_model:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        state = app.state
+        state.live_model = LiveModel(Registry(settings.models))
+        pulse = Pulse(state.metrics, state.admission, state.live_model, settings.state)
+        state.live_model.prepare = pulse.watch
+        state.supervisor = Supervisor(state.jobs, settings.as_environment())
+        with pulse, state.live_model, state.supervisor:
             gc.freeze()  # what is here by now stays: the collector need not look through it again and again
-            yield
+            # What each connection goes by.
+            yield {
+                "admission": state.admission,
+                "receive_seconds": settings.receive_seconds,
+                "max_connections": settings.max_connections,
+            }
 
     app = _Application(
         title="tagger",
@@ -47,17 +67,37 @@ def create_app(models: Path, *, max_body_bytes: int = 10_000_000) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        # Nothing leaves this machine; and asking whether to costs a tenth of what a request does.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry=_telemetry(),
     )
-    app.state.max_body_bytes = max_body_bytes
+    app.state.settings = settings
+    app.state.metrics = Metrics()
+    app.state.admission = Admission(settings.queue_seconds, settings.max_body_bytes)
+    app.state.keys = Keys(settings.state / "keys.json")
+    app.state.limits = RateLimits(settings.rate, settings.redis_url)
+    app.state.jobs = Jobs(settings.state / "jobs")
     problems.install(app)
     # Not by include_router, which looks for the route of each request twice; first, for the router tries all in order.
-    app.router.routes[:0] = router.routes
+    app.router.routes[:0] = [*routes.router.routes, *operations.router.routes, *sessions.router.routes]
+    # The last one added is the first that a request passes.
+    app.add_middleware(Access, state=app.state)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        )
+    app.add_middleware(Gateway, state=app.state)
     return app
 
 
 def app_from_environment() -> FastAPI:
     """Return the application by the settings of this process; each worker of the server calls this."""
-    settings = load_settings()
-    return create_app(settings.models, max_body_bytes=settings.max_body_bytes)
+    return create_app(load_settings())
+
+
+def _telemetry() -> TelemetryConfig:
+    """Send traces and metrics where the OTEL_ variables say, if OpenTelemetry is installed and they say so."""
+    there = find_spec("opentelemetry.sdk") is not None if find_spec("opentelemetry") else False
+    # Where it is not, asking for each request whether it is would cost a tenth of the request.
+    return {"tracing": there, "metrics": there, "logs": False, "auto_configure": there}

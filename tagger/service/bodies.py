@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -16,16 +17,22 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from tagger.service.threads import on_loop_if
+from tagger.errors import Overloaded
+from tagger.service.admission import Admission
+from tagger.service.problems import RETRY_AFTER
 
-SHORT_BODY = 100_000
-"""Bytes that are read in well under a millisecond."""
+BODY_PROBLEMS = (400, 408, 413, 415, 422)
+"""How a body may be wrong."""
+
+BYTE_SECONDS = 2e-8
+"""What reading and checking JSON takes for each byte."""
 
 _KEY = re.compile(rb'"[ \t\n\r]*:')
 
 
 class JsonRoute(APIRoute):
-    """A route; one with a body is given that body, validated, and the request, and returns the response.
+    """A route; one with a body is given that body, validated, the request, and the texts in the path, and returns the
+    response.
 
     FastAPI describes all alike. What it does for each request of other routes (dependencies, exit stacks, models of
     answers) costs more than tagging a text, and is left out for those with a body.
@@ -38,12 +45,19 @@ class JsonRoute(APIRoute):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
+        admission: Admission = request.app.state.admission
+        _check_headers(request)
+        body = bytearray()
         try:
-            body = await _body(request)
+            await _receive(request, body, admission)
+            admission.begin(scope["state"].get("ticket"))
+            await admission.turn()
+            given = scope["state"]["given"] = await admission.do(len(body) * BYTE_SECONDS, self._validated, bytes(body))
+            response = await self.endpoint(given, request, **scope["path_params"])
         except ClientDisconnect:
             return  # nobody waits for an answer
-        given = await on_loop_if(len(body) <= SHORT_BODY, self._validated, body)
-        response = await self.endpoint(given, request)
+        finally:
+            admission.give_back(len(body))
         await response(scope, receive, send)
 
     def _validated(self, body: bytes) -> Any:
@@ -63,19 +77,40 @@ class JsonRoute(APIRoute):
         return given
 
 
-async def _body(request: Request) -> bytes:
-    """Return the body. Raises HTTPException 413 or 415."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "The body should be JSON; send the header Content-Type: application/json.")
-    limit = request.app.state.max_body_bytes
-    received = bytearray()
+def _check_headers(request: Request) -> None:
+    """Raise HTTPException 413 or 415 where a body is none that can be read."""
+    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.partition("charset=")[2].strip(' "').lower()
+    if kind.strip().lower() != "application/json" or charset not in ("", "utf-8"):
+        raise _refusal(415, "The body should be JSON in UTF-8; send the header Content-Type: application/json.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _refusal(415, "The body should not be compressed; leave the header Content-Encoding out.")
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > request.app.state.settings.max_body_bytes:
+        raise _too_large(request)
+
+
+async def _receive(request: Request, body: bytearray, admission: Admission) -> None:
+    """Take a body in. Raises HTTPException 413 or Overloaded."""
+    limit = request.app.state.settings.max_body_bytes
     async for chunk in request.stream():
-        received += chunk
-        if len(received) > limit:
-            # The rest is not read, so the connection cannot carry another request.
-            detail = f"The body is over {limit} bytes; send fewer documents at a time."
-            raise HTTPException(413, detail, {"Connection": "close"})
-    return bytes(received)
+        if len(body) + len(chunk) > limit:
+            raise _too_large(request)
+        try:
+            admission.take(len(body), len(chunk))
+        except Overloaded as error:
+            raise _refusal(503, str(error), {"Retry-After": RETRY_AFTER}) from error
+        body += chunk
+
+
+def _too_large(request: Request) -> HTTPException:
+    limit = request.app.state.settings.max_body_bytes
+    return _refusal(413, f"The body is over {limit} bytes; send fewer documents at a time.")
+
+
+def _refusal(status: int, detail: str, headers: Mapping[str, str] = MappingProxyType({})) -> HTTPException:
+    # The rest of the body is not read, so the connection cannot carry another request.
+    return HTTPException(status, detail, {**headers, "Connection": "close"})
 
 
 def parse(body: bytes) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -30,11 +31,13 @@ class Live:
 class LiveModel:
     """Holds the live version and exchanges it, whole, when another is promoted.
 
-    A version that cannot be loaded is never served: the one before it stays, and `warning` says why.
+    A version that cannot be loaded is never served: the one before it stays, and `warning` says why. `prepare` is
+    given each version before it answers.
     """
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
+        self.prepare: Callable[[Live], None] = lambda _live: None
         self.warning: str | None = None
         self._live: Live | None = None
         self._pointer: tuple[int, int, int] | None = None
@@ -74,7 +77,9 @@ class LiveModel:
         # Before reading: a promotion while this one loads is then seen at the next look.
         self._pointer = self._stat()
         try:
-            self._live = self._read()
+            live = self._read()
+            self.prepare(live)
+            self._live = live
         except Exception as error:  # whatever is wrong with the new version, the thread and the old one go on
             self._pointer = None  # look again: what is wrong may pass, such as a folder that is away
             warning = " ".join(str(error).split()) or type(error).__name__

@@ -12,18 +12,34 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from tagger.errors import InputError, ModelError, TaggerError, UnknownVersion
+from tagger.errors import (
+    InputError,
+    ModelError,
+    OtherLive,
+    Overloaded,
+    PromotionRefused,
+    TaggerError,
+    UnknownJob,
+    UnknownVersion,
+)
 from tagger.service.schemas import FieldProblem, Problem
 
 MEDIA_TYPE = "application/problem+json"
 
 STATUSES: Mapping[type[TaggerError], int] = {
     InputError: 422,
+    UnknownJob: 404,
     UnknownVersion: 404,
+    OtherLive: 409,
+    PromotionRefused: 409,
     ModelError: 503,
+    Overloaded: 503,
     TaggerError: 500,
 }
 """The status of each error; a kind that is not here has that of its nearest ancestor."""
+
+RETRY_AFTER = "1"
+"""Seconds after which a service that could not answer may be asked again."""
 
 SHOWN_CHARACTERS = 100
 SHOWN_PROBLEMS = 20
@@ -66,13 +82,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TaggerError, _on_tagger_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
-    # Starlette raises the error again once this is sent, and the server logs it with its traceback.
-    app.add_exception_handler(Exception, _on_failure)
 
 
 async def _on_tagger_error(_request: Request, error: Exception) -> Response:
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-    return _problem(status, str(error))
+    objections = list(error.objections) if isinstance(error, PromotionRefused) else None
+    return problem(status, str(error), {"Retry-After": RETRY_AFTER} if status == 503 else None, objections=objections)
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:
@@ -80,26 +95,30 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     found = error.errors()
     shown = field_problems(found)
     detail = f"{len(found)} problems in the request." if len(found) > 1 else f"{shown[0].location}: {shown[0].message}."
-    return _problem(422, detail, errors=shown)
+    return problem(422, detail, errors=shown)
 
 
 async def _on_http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     own = error.detail if error.detail != HTTPStatus(error.status_code).phrase else None
-    return _problem(error.status_code, own or _DETAILS.get(error.status_code, error.detail), error.headers)
+    return problem(error.status_code, own or _DETAILS.get(error.status_code, error.detail), error.headers)
 
 
-async def _on_failure(_request: Request, _error: Exception) -> Response:
-    return _problem(500, _DETAILS[500])
+def failure() -> Response:
+    """Return what is answered where the service fails."""
+    return problem(500, _DETAILS[500])
 
 
-def _problem(
+def problem(
     status: int,
     detail: str,
     headers: Mapping[str, str] | None = None,
     errors: list[FieldProblem] | None = None,
+    objections: list[str] | None = None,
 ) -> Response:
-    found = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    """Return a problem as it goes on the wire."""
+    title = HTTPStatus(status).phrase
+    found = Problem(title=title, status=status, detail=detail, errors=errors, objections=objections)
     # Written in ASCII: nothing that came in a request can fail to encode.
     content = json.dumps(found.model_dump(exclude_none=True))
     return Response(content, status, headers, MEDIA_TYPE)

@@ -16,7 +16,8 @@ from tagger.engine import engine_name
 from tagger.errors import DamagedVersion, InputError
 from tagger.readers import html_to_text
 from tagger.registry import Registry
-from tagger.service.bodies import JsonRoute
+from tagger.service.admission import Admission
+from tagger.service.bodies import BODY_PROBLEMS, JsonRoute
 from tagger.service.examples import BATCHES, DOCUMENTS
 from tagger.service.live import LiveModel
 from tagger.service.problems import declared, field_problems
@@ -36,7 +37,6 @@ from tagger.service.schemas import (
     TagRequest,
     Themes,
 )
-from tagger.service.threads import on_loop_if
 from tagger.tagging import Tagger, Wanted
 from tagger.themes import Match
 
@@ -45,10 +45,6 @@ LONGEST_EXPLAINED = 200_000
 
 MOST_SCORES = 100_000
 """Documents times themes in the answer to a request that asks for the score of every theme."""
-
-LOOP_MICROSECONDS = 2_000
-"""How long answering may keep the event loop, where all other requests wait; what takes longer is done in a thread,
-which costs about 100 itself."""
 
 DOCUMENT_MICROSECONDS = 150
 """What a document costs beside its characters."""
@@ -66,11 +62,11 @@ MORE_MICROSECONDS: Mapping[str, float] = {
 }
 """What each thing that may be asked for adds for each character, as measured on short texts, where it adds most."""
 
+METRICS_TYPE = "text/plain; version=0.0.4"
+
 _DEFAULTS = {name: field.default for name, field in Options.model_fields.items()}
 
 router = APIRouter(route_class=JsonRoute, generate_unique_id_function=lambda route: route.name)
-
-BODY_PROBLEMS = (400, 413, 415, 422)
 
 Record = dict[str, Any]
 
@@ -88,8 +84,8 @@ async def tag(given: Annotated[TagRequest, Body(openapi_examples=DOCUMENTS)], re
     """Tag a document, or with `split: auto` each release of a page."""
     tagger = request.app.state.live_model.current().tagger
     _check_amount(tagger, given, [given.text])
-    short = _is_short(given, 1, len(given.text))
-    return Response(await on_loop_if(short, _document, tagger, given), media_type="application/json")
+    seconds = _seconds(given, 1, len(given.text))
+    return Response(await _admission(request).do(seconds, _document, tagger, given), media_type="application/json")
 
 
 @router.post("/v1/tags/batch", response_model=BatchAnswer, responses=declared(*BODY_PROBLEMS, 503))
@@ -98,8 +94,8 @@ async def tag_batch(given: Annotated[BatchRequest, Body(openapi_examples=BATCHES
     tagger = request.app.state.live_model.current().tagger
     texts = [document.text for document in given.documents if isinstance(document, GivenDocument)]
     _check_amount(tagger, given, texts)
-    short = _is_short(given, len(given.documents), sum(map(len, texts)))
-    return Response(await on_loop_if(short, _batch, tagger, given), media_type="application/json")
+    seconds = _seconds(given, len(given.documents), sum(map(len, texts)))
+    return Response(await _admission(request).do(seconds, _batch, tagger, given), media_type="application/json")
 
 
 @router.get("/v1/themes", responses=declared(503))
@@ -150,6 +146,12 @@ async def ready(live_model: FromLive) -> Ready:
     return Ready(version=live_model.current().version.name, warning=live_model.warning)
 
 
+@router.get("/metrics", response_class=Response, responses={200: {"content": {METRICS_TYPE: {}}}, **declared()})
+def metrics(request: Request) -> Response:
+    """Return what all workers count, for Prometheus."""
+    return Response(request.app.state.metrics.scrape(), media_type=METRICS_TYPE)
+
+
 @router.get("/", responses=declared())
 async def index() -> Index:
     """List the routes."""
@@ -161,6 +163,17 @@ async def index() -> Index:
             "GET /v1/themes": "the themes that can be given",
             "GET /v1/models": "the versions",
             "GET /v1/models/live": "the version that answers",
+            "GET /v1/models/{version}": "what a version was made of",
+            "POST /v1/models/{version}/promote": "make a version live",
+            "POST /v1/models/rollback": "make the version before live again",
+            "POST /v1/models/diff": "ask what another version would change",
+            "GET /v1/archives": "what versions can be compared on",
+            "POST /v1/train": "ask for a training",
+            "GET /v1/jobs": "what was asked for and how it goes",
+            "GET /v1/jobs/{job}": "how one of them goes",
+            "GET /v1/jobs/{job}/result": "the records of a comparison",
+            "POST /v1/jobs/{job}/cancel": "cancel it",
+            "GET /metrics": "what is counted, for Prometheus",
             "GET /health/live": "whether the process runs",
             "GET /health/ready": "whether requests are answered",
             "GET /openapi.json": "the description of all this, with examples",
@@ -188,11 +201,16 @@ def _check_scores(tagger: Tagger, options: Options, documents: int) -> None:
         )
 
 
-def _is_short(options: Options, documents: int, characters: int) -> bool:
-    """Tell whether a request is answered on the event loop."""
+def _seconds(options: Options, documents: int, characters: int) -> float:
+    """Return about how long answering a request takes."""
     asked = [more for option, more in MORE_MICROSECONDS.items() if getattr(options, option) != _DEFAULTS[option]]
     each = TAG_MICROSECONDS + sum(asked)
-    return documents * DOCUMENT_MICROSECONDS + characters * each <= LOOP_MICROSECONDS
+    return (documents * DOCUMENT_MICROSECONDS + characters * each) / 1e6
+
+
+def _admission(request: Request) -> Admission:
+    admission: Admission = request.app.state.admission
+    return admission
 
 
 def _document(tagger: Tagger, given: TagRequest) -> bytes:

@@ -339,3 +339,4 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldProblem] | None = None
+    objections: list[str] | None = Field(None, description="What a version does worse that is not promoted.")

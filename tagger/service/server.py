@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import resource
+import shutil
 import socket
-from copy import deepcopy
-from typing import Any
+import tempfile
+from collections.abc import Iterator
 
 import uvicorn
-from uvicorn.config import LOGGING_CONFIG
 
 from tagger.errors import ServiceError
+from tagger.keys import Keys
+from tagger.service import logs
 from tagger.settings import Settings
 
 APPLICATION = "tagger.service.app:app_from_environment"
-"""By its name, for each worker imports it; the process that only starts them would spend half a second on it."""
+PROTOCOL = "tagger.service.protocol:Protocol"
+"""By their names, for workers import them; the process that only starts those would spend half a second on it."""
+
+METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Read by prometheus_client: the folder through which workers count together."""
 
 GRACEFUL_SECONDS = 15
 """How long running requests may go on once the server is told to stop."""
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop. Raises ServiceError where the address cannot be listened on."""
+def run(settings: Settings, *, without_keys: bool = False) -> None:
+    """Serve until told to stop. Raises ServiceError where the address cannot be listened on, or should not be."""
+    _check_open(settings, without_keys)
     _check_address(settings.host, settings.port)
+    _raise_file_limit()
     # Workers are processes of their own, and read the settings from the environment.
-    os.environ["TAGGER_MODELS"] = str(settings.models)
-    os.environ["TAGGER_MAX_BODY_BYTES"] = str(settings.max_body_bytes)
-    uvicorn.run(
-        APPLICATION,
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        log_config=_logging(),
-    )
+    os.environ.update(settings.as_environment())
+    with _shared_counts(settings.workers):
+        uvicorn.run(
+            APPLICATION,
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            loop="uvloop",
+            http=PROTOCOL,
+            ws="none",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            log_config=logs.configuration(),
+        )
+
+
+def _check_open(settings: Settings, without_keys: bool) -> None:
+    """Refuse to serve other machines without keys, unless told to on the command line and in the settings."""
+    if _is_loopback(settings.host) or Keys(settings.state / "keys.json").any():
+        return
+    if not (without_keys and settings.without_keys):
+        raise ServiceError(
+            f"The address {settings.host} can be reached from other machines, and there are no keys: anybody there "
+            "could tag, train and promote. Make a key: tagger keys create NAME --scopes tag,admin. Or, if that is what "
+            "you want, say so twice: the option --without-keys and the setting TAGGER_WITHOUT_KEYS=true."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_address(host: str, port: int) -> None:
@@ -54,8 +85,24 @@ def _check_address(host: str, port: int) -> None:
         ) from error
 
 
-def _logging() -> dict[str, Any]:
-    """Return uvicorn's logging, with the messages of this program among its own."""
-    config = deepcopy(LOGGING_CONFIG)
-    config["loggers"]["tagger"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
-    return config
+def _raise_file_limit() -> None:
+    """Let each worker have as many connections as the system allows; the usual 1,024 is no measure of memory."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@contextlib.contextmanager
+def _shared_counts(workers: int) -> Iterator[None]:
+    """Have several workers count together; one counts by itself."""
+    if workers == 1:
+        os.environ.pop(METRICS_FOLDER_VARIABLE, None)
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="tagger-metrics-")
+    os.environ[METRICS_FOLDER_VARIABLE] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,146 @@
+"""Admission: how much work a worker takes on, and what it does at once, later, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple
+
+from starlette.concurrency import run_in_threadpool
+
+from tagger.engine import available_cores
+from tagger.errors import Overloaded
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+MOST_WAITING = 500
+"""Requests that may be there without being looked at; each takes well under a millisecond."""
+
+MOST_BODIES = 20
+"""Largest bodies that may be arriving at the same time, in bytes all in all."""
+
+SMALL_BODY_BYTES = 65_536
+"""What each body may have beside that: large ones that never end must not keep small ones out."""
+
+LOOP_SECONDS = 0.002
+"""How long work may keep the event loop, where all other requests wait; a thread costs about .0001 itself."""
+
+
+class Admission:
+    """What one worker has taken on: bodies that arrive, requests that wait for the event loop, and long work.
+
+    Long work runs in as many threads as there are cores. What would wait for one longer than `queue_seconds` is
+    refused: at once where the work before it is estimated to take that long, else when the time is over.
+    """
+
+    def __init__(self, queue_seconds: float, max_body_bytes: int) -> None:
+        self.shed = 0
+        self.idle: dict[Any, None] = {}
+        """Connections whose next request is not there yet, those that wait longest first."""
+        self._queue_seconds = queue_seconds
+        self._room = MOST_BODIES * max_body_bytes
+        self._arrived: dict[int, float] = {}
+        self._tickets = 0
+        self._turns: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._taken = False
+        self._threads = available_cores()
+        self._free = asyncio.Semaphore(self._threads)
+        self._long_seconds = 0.0
+        self._long = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that nothing has been done for yet."""
+        return len(self._arrived) + len(self._turns) + self._long
+
+    def arrive(self) -> int:
+        """Note that a request is there; return its ticket."""
+        self._tickets += 1
+        self._arrived[self._tickets] = time.monotonic()
+        return self._tickets
+
+    def begin(self, ticket: int | None) -> None:
+        """Note that a request, if there is one of that ticket, waits no more."""
+        if ticket is not None:
+            self._arrived.pop(ticket, None)
+
+    def full(self) -> bool:
+        """Tell whether one request more would wait too long for the event loop."""
+        if self._turns:
+            oldest = self._turns[0][0]
+        elif self._arrived:
+            oldest = next(iter(self._arrived.values()))
+        else:
+            return False
+        waiting = len(self._turns) + len(self._arrived)
+        return waiting >= MOST_WAITING or time.monotonic() - oldest > self._queue_seconds
+
+    async def turn(self) -> None:
+        """Wait until the event loop may be kept for a moment.
+
+        Between two requests it looks at what else there is: connections, refusals, whether somebody asks if it lives.
+        Were all that have arrived answered in one go, those would wait for hundreds.
+        """
+        loop = asyncio.get_running_loop()
+        if self._taken or self._turns:
+            turn = loop.create_future()
+            self._turns.append((time.monotonic(), turn))
+            await turn
+        else:
+            self._taken = True
+            loop.call_soon(self._next_turn, loop)
+
+    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._turns:
+            _, turn = self._turns.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                loop.call_soon(self._next_turn, loop)
+                return
+        self._taken = False
+
+    def take(self, size: int, more: int) -> None:
+        """Take in more of a body that has some size, which `give_back` ends. Raises Overloaded."""
+        needed = _counted(size + more) - _counted(size)
+        if needed > self._room:
+            raise self._refusal()
+        self._room -= needed
+
+    def give_back(self, size: int) -> None:
+        """Forget a body."""
+        self._room += _counted(size)
+
+    async def do(self, seconds: float, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """Return what some work of about so many seconds returns. Raises Overloaded where it would wait too long."""
+        if seconds <= LOOP_SECONDS:
+            return work(*arguments)
+        if self._long and self._long_seconds > self._queue_seconds * self._threads:
+            raise self._refusal()
+        await self._wait(seconds)
+        try:
+            return await run_in_threadpool(work, *arguments)
+        finally:
+            self._free.release()
+
+    async def _wait(self, seconds: float) -> None:
+        self._long += 1
+        self._long_seconds += seconds
+        try:
+            async with asyncio.timeout(self._queue_seconds):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise self._refusal() from error
+        finally:
+            self._long -= 1
+            self._long_seconds -= seconds
+
+    def _refusal(self) -> Overloaded:
+        self.shed += 1
+        return Overloaded("The service has more to do than it can within a moment. Send the request again later.")
+
+
+def _counted(size: int) -> int:
+    return max(0, size - SMALL_BODY_BYTES)

@@ -70,8 +70,11 @@ class LiveModel:
                 self._warm_up()
 
     def _warm_up(self) -> None:
-        if self._live:
-            self._live.tagger.warm_up()
+        try:
+            if self._live:
+                self._live.tagger.warm_up()
+        except Exception:  # a page that asks for it is told; the thread goes on
+            logger.exception("A part of %s cannot be loaded", self._live and self._live.version.name)
 
     def _load(self) -> None:
         # Before reading: a promotion while this one loads is then seen at the next look.

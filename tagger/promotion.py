@@ -131,7 +131,7 @@ def promote(registry: Registry, name: str, seeds: Path, *, by: str | None, force
     if not promotion.promoted:
         objections = [objection.detail for objection in promotion.verdict.objections]
         raise PromotionRefused(
-            "\n".join([f"{name} is not promoted: {promotion.verdict.live} does better.", *objections]),
+            "\n".join([f"{name} is not promoted.", *objections]),
             f'To promote it all the same: tagger models promote {name} --force "REASON"',
             objections,
         )
@@ -191,9 +191,15 @@ def judge(registry: Registry, name: str, pins: Sequence[Pin]) -> Verdict:
         except ModelError as error:
             remarks.append(str(error))
     falls = [_fall(theme, candidate) for theme in themes if theme.worse]
-    broken = [Objection("pin", one.theme, _broken(one, name, live_name)) for one in checked if one.newly_broken]
-    remarks += [_broken(one, name, live_name) for one in checked if not one.candidate.kept and not one.newly_broken]
-    return Verdict(name, live_name, (*falls, *broken), tuple(remarks), tuple(themes), tuple(checked))
+    falls += _emptied(live, candidate) if live else []
+    # Where the pointer was lost, no version is live, and one that was refused before must not slip in.
+    lost = live_name is None and len(registry.names()) > 1
+    broken = [one for one in checked if not one.candidate.kept]
+    pins_objecting = [
+        Objection("pin", one.theme, _broken(one, name, live_name)) for one in broken if lost or one.newly_broken
+    ]
+    remarks += [_broken(one, name, live_name) for one in broken if not lost and not one.newly_broken]
+    return Verdict(name, live_name, (*falls, *pins_objecting), tuple(remarks), tuple(themes), tuple(checked))
 
 
 class _Loaded(NamedTuple):
@@ -277,6 +283,25 @@ def _fall(theme: ThemeF1, candidate: _Loaded) -> Objection:
         f"F1 of {theme.theme} falls from {theme.live:.3f} (95% interval from {theme.low:.3f}) to {theme.candidate:.3f} "
         f"with {candidate.version.name}, on the {theme.seeds} held-out seeds that have it; chance seldom does that.",
     )
+
+
+def _emptied(live: _Loaded, candidate: _Loaded) -> list[Objection]:
+    """Return the themes that have lost their seeds, so that nothing can be said of their F1."""
+    before, now = _seeds(live), _seeds(candidate)
+    return [
+        Objection(
+            "quality",
+            theme,
+            f"{live.version.name} learned {theme} from {number} seeds, {candidate.version.name} from {now[theme]}: "
+            "too few to compare its F1.",
+        )
+        for theme, number in before.items()
+        if theme in now and number >= LEAST_SEEDS > now[theme]
+    ]
+
+
+def _seeds(loaded: _Loaded) -> dict[str, int]:
+    return {theme["id"]: theme["seeds"] for theme in loaded.tagger.themes}
 
 
 def _theme_f1s(live: _Loaded, candidate: _Loaded) -> list[ThemeF1]:

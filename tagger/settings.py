@@ -8,13 +8,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from tagger.errors import OptionError
 
 FILE = "tagger.toml"
 PREFIX = "TAGGER_"
+
+
+def _names(given: object) -> object:
+    """Return the names of a list as JSON has it, or with commas between."""
+    if not isinstance(given, str):
+        return given
+    found = json.loads(given) if given.startswith("[") else given.split(",")
+    return tuple(name.strip() for name in found if name.strip())
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
 class Settings(BaseSettings):
@@ -34,15 +51,17 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1)] = 1
     max_body_bytes: Annotated[int, Field(ge=1)] = 10_000_000
     receive_seconds: Annotated[float, Field(gt=0)] = 30.0
-    """How long the headers of a request may take to arrive, and its body again."""
+    """How long a request may take to arrive, from its first byte to its last."""
     queue_seconds: Annotated[float, Field(gt=0)] = 0.5
     """How much work may wait in a worker before it refuses more."""
     max_connections: Annotated[int, Field(ge=1)] = 2_000
     """For each worker."""
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: Names = ()
     """Names this service is known by, beside localhost and the one it is bound to."""
-    allowed_origins: tuple[str, ...] = ()
+    allowed_origins: Names = ()
     """Web pages of other origins that may use it, such as https://desk.example.org."""
+    trusted_proxies: Names = ("127.0.0.1", "::1")
+    """Addresses that may say for whom they ask (X-Forwarded-For, X-Forwarded-Proto)."""
     without_keys: bool = False
     """Half of what it takes to serve other machines without keys; the other is an option of `tagger serve`."""
     rate: str | None = None
@@ -65,7 +84,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where settings come from, the strongest first."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
 
     def as_environment(self) -> Mapping[str, str]:
         """Return the environment variables that give another process these settings."""

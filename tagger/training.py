@@ -103,7 +103,7 @@ def _alone(models: Path, progress: Progress) -> Iterator[None]:
     try:
         handle = os.open(models / TRAINING, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except OSError as error:
-        raise OutputError(f"Cannot write {models / TRAINING}: {error.strerror}.") from error
+        raise OutputError(f"Cannot write {TRAINING} in the folder of versions: {error.strerror}.") from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

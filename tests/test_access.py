@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.responses import Response
 
 from tagger.errors import ServiceError
 from tagger.keys import FILE, Keys
@@ -173,10 +174,63 @@ def test_rates_hold_for_each_key(client_of: Callable[..., TestClient], tmp_path:
     assert client.get("/health/live").status_code == 200
 
 
+COSTLY = b'tagger_key="' + b"\\a" * 30_000 + b'"'
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/v1/themes", "/v1/session"])
+def test_a_cookie_costs_no_more_than_its_bytes(client_of: Callable[..., TestClient], path: str) -> None:
+    """Cookies are never read by http.cookies, which takes seconds over some: nothing behind the door gets to see one."""
+    client = client_of()
+    client.app.add_route(  # type: ignore[attr-defined]
+        "/seen", lambda request: Response(str("cookie" in request.headers)), methods=["GET"]
+    )
+    assert client.get("/seen", headers={"Cookie": "tagger_key=x"}).text == "False"
+    assert client.get(path, headers={"Cookie": COSTLY}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "cookies", ['a={"x": 1}; tagger_key=KEY', "foo; tagger_key=KEY ; b=1", "a[b]=1;tagger_key=KEY"]
+)
+def test_cookies_of_other_services_do_not_lock_the_page_out(
+    client_of: Callable[..., TestClient], tokens: dict[str, str], cookies: str
+) -> None:
+    """Whatever else a browser keeps for this host, the key among it is found."""
+    given = {"Cookie": cookies.replace("KEY", tokens["tag"])}
+    assert client_of().get("/v1/themes", headers=given).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Host", "Origin"])
+def test_a_header_that_might_be_read_in_two_ways_is_refused(client_of: Callable[..., TestClient], name: str) -> None:
+    """Of two keys, hosts or origins no one is picked."""
+    twice = [(name, "localhost"), (name, "example.org")]
+    assert client_of().post("/v1/tags", json=DOCUMENT, headers=twice).status_code == 400
+
+
+def test_wrong_keys_and_addresses_that_are_none_are_counted_together(client_of: Callable[..., TestClient]) -> None:
+    """Guessing keys, and making addresses up, is slowed down like everything else."""
+    client = client_of(rate="2/day")
+    codes = [client.post("/v1/session", json={"key": f"tagger_{n}"}).status_code for n in range(3)]
+    assert codes == [401, 401, 429]
+
+
+@pytest.mark.parametrize("path", ["/v1/session", "/v1/train", "/v1/models/rollback"])
+def test_only_what_takes_texts_takes_long_bodies(client_of: Callable[..., TestClient], path: str) -> None:
+    """A path that needs a few words is sent no megabytes."""
+    assert client_of().post(path, json={"key": "x" * 20_000}).status_code == 413
+
+
+def test_a_body_of_very_many_lists_is_refused(client_of: Callable[..., TestClient]) -> None:
+    """What would keep all threads waiting while it is read is refused before."""
+    body = b'{"text": "a", "metadata": {"x": [' + b"[]," * 200_000 + b"[]]}}"
+    response = client_of().post("/v1/tags", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, "lists" in response.json()["detail"]) == (400, True)
+
+
 @pytest.mark.parametrize("told", [(False, False), (True, False), (False, True)])
-def test_other_machines_are_not_served_without_keys(tmp_path: Path, told: tuple[bool, bool]) -> None:
-    """An open address without keys is refused at the start unless said twice."""
-    settings = Settings(models=tmp_path, state=tmp_path, host="0.0.0.0", port=0, without_keys=told[0])
+@pytest.mark.parametrize("given", [{"host": "0.0.0.0"}, {"allowed_hosts": ("tags.example.org",)}], ids=str)
+def test_others_are_not_served_without_keys(tmp_path: Path, told: tuple[bool, bool], given: dict[str, Any]) -> None:
+    """An open address, or a name that others know, without keys is refused at the start unless said twice."""
+    settings = Settings(models=tmp_path, state=tmp_path, port=0, without_keys=told[0], **given)
     with pytest.raises(ServiceError, match="tagger keys create"):
         run(settings, without_keys=told[1])
 

@@ -42,7 +42,7 @@ TOLERANCE = 1e-9
 
 @pytest.fixture(scope="session")
 def registry(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """The tiny world's version, and one with other cards, fewer seeds of railways, and a seed relabelled."""
+    """The tiny world's version, and one with other cards, fewer seeds of railways, a seed relabelled, and word pairs."""
     folder = tmp_path_factory.mktemp("two")
     models = Path(shutil.copytree(tiny_models, folder / "models"))
     seeds = write_seeds(folder / "seeds")
@@ -50,7 +50,10 @@ def registry(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Reg
     kept = [seed for seed in tiny_documents() if str(seed["id"]) not in {f"railways-{n}" for n in range(6)}]
     kept[0]["themes"] = []
     (seeds / "tiny.jsonl").write_text("".join(f"{json.dumps(seed)}\n" for seed in kept), encoding="utf-8")
-    train(seeds, models, promote=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tagger.model.PAIRS_FROM", 1)
+        train(seeds, models, promote=False)
+    assert Registry(models).get(AFTER).manifest["settings"]["pairs"]
     return Registry(models)
 
 

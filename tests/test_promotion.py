@@ -106,6 +106,24 @@ def test_a_theme_that_falls_is_an_objection(registry: Registry, seeds: Path) -> 
     assert (registry.folder / LIVE).read_bytes() == before
 
 
+def test_a_theme_that_lost_its_seeds_is_an_objection(registry: Registry, seeds: Path) -> None:
+    """Where a version learned a theme from next to nothing, it does not go live without a word."""
+
+    def forget(folder: Path) -> None:
+        saved = json.loads((folder / "themes.json").read_text(encoding="utf-8"))
+        saved["themes"][THEMES.index("railways")]["seeds"] = 1
+        (folder / "themes.json").write_text(json.dumps(saved), encoding="utf-8")
+        held_out = HeldOutSeeds.load(folder)
+        held_out.theme_sets[:, THEMES.index("railways")] = False
+        np.save(folder / "held_out" / "theme_sets.npy", held_out.theme_sets)
+
+    with pytest.raises(PromotionRefused) as caught:
+        promote(registry, another(registry, forget), seeds, by="anna")
+    (said,) = caught.value.objections
+    assert "railways from 10 seeds" in said
+    assert "from 1:" in said
+
+
 def test_a_forced_promotion_keeps_who_and_why(registry: Registry, seeds: Path) -> None:
     """With a reason the version goes live, and the history keeps reason, objections and who."""
     name = another(registry, gives("railways", answer=False))

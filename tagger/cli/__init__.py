@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 COMMANDS = {
-    "train": ("tagger.cli.commands:train", "Train a new version on the seeds; it goes live at once."),
+    "train": ("tagger.cli.commands:train", "Train a new version on the seeds; it goes live unless it does worse."),
     "tag": ("tagger.cli.commands:tag", "Tag a text, files, or standard input."),
     "split": ("tagger.cli.commands:split", "Cut raw pages into their releases."),
     "archive": ("tagger.cli.commands:archive", "Tag an archive of any size; a stopped run goes on."),

@@ -162,7 +162,7 @@ def history(*, json: Json = None, models: Models = Path("models")) -> int:
     for entry in entries:
         if "reason" in entry:
             output.write(f"{entry['version']} of {entry['at']} was forced: {entry['reason']}")
-            for objection in entry["objections"]:
+            for objection in entry.get("objections", ()):
                 output.write(f"  {objection}")
     return 0
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 """How often progress says a line where it cannot redraw one."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What moves the cursor, changes colours, or turns the direction of what follows."""
 
 
 def as_json(asked: bool | None) -> bool:

@@ -145,14 +145,21 @@ class Margins:
 
     def weights(self, side: int, theme: int, rows: Ints, kinds: Sequence[slice]) -> Float64:
         """Return the weights of features, given by rows and kind, for a theme."""
-        weights = [of[rows[kind], theme] for of, kind in zip(self._weights[side], kinds, strict=True)]
-        return np.where(rows < 0, 0.0, np.concatenate(weights, dtype=np.float64))
+        weights = [_of_known(of[:, theme], rows[kind]) for of, kind in zip(self._weights[side], kinds, strict=True)]
+        return np.concatenate(weights, dtype=np.float64)
 
     def theme(self, side: int, theme: int, goal: Goal) -> tuple[float, float, float, float]:
         """Return a theme's slope, bias and intercept, and the log odds of its threshold."""
         rule = self._rules[side]
         of_rule = float(rule.slope[theme]), float(self._bias[side][theme]), float(rule.intercept[theme])
         return *of_rule, float(self._goals[side][goal][theme])
+
+
+def _of_known(weights: NDArray[np.float32], rows: Ints) -> Float64:
+    """Return the weights of features, nothing for one that the version does not know; it may know none of a kind."""
+    found = np.zeros(len(rows))
+    found[rows >= 0] = weights[rows[rows >= 0]]
+    return found
 
 
 def _scattered(n: int, places: Ints, reading: Reading) -> Float64:

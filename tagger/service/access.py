@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import State
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tagger.keys import Keys
+from tagger.keys import Key, Keys
 from tagger.service.limits import RateLimits
 from tagger.service.problems import problem
 from tagger.settings import Settings
@@ -22,6 +22,9 @@ COOKIE = "tagger_key"
 
 PUBLIC = frozenset({"/health/live", "/health/ready", "/v1/session"})
 """Paths that need no key."""
+
+UNCOUNTED = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Paths that are asked for by machines, which would take a refusal for an outage."""
 
 ANY_SCOPE = ""
 
@@ -40,6 +43,11 @@ SCOPES: Mapping[tuple[str, str], str] = {
 ADMIN = "admin"
 NOBODY = "(without a key)"
 
+ONCE = (b"host", b"authorization", b"origin", b"content-type", b"content-encoding")
+"""Headers that may come once: of two, each might be read by another."""
+
+_COOKIE = re.compile(rf" *{COOKIE}=([\w-]{{1,200}}) *".encode())
+_HOST = re.compile(r"(?:\[([\da-f:.]+)\]|([\w.-]+|[\da-f:]+))(?::\d{1,5})?", re.ASCII)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -55,9 +63,8 @@ class Access:
         self._app = app
         self._keys: Keys = state.keys
         self._limits: RateLimits = state.limits
-        self._default_rate: str | None = state.settings.rate
         self._hosts = known_hosts(state.settings)
-        self._origins = frozenset(state.settings.allowed_origins)
+        self._origins = frozenset(origin.lower() for origin in state.settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or let it through."""
@@ -65,7 +72,16 @@ class Access:
         await (refusal or self._app)(scope, receive, send)
 
     async def _refusal(self, scope: Scope) -> Response | None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = scope["headers"]
+        headers = dict(given)
+        if len(headers) < len(given):
+            names = [name for name, _ in given]
+            if doubled := [name for name in ONCE if names.count(name) > 1]:
+                return _closing(400, f"The request has more than one header {doubled[0].decode()}; send one.")
+            headers[b"cookie"] = b";".join(value for name, value in given if name == b"cookie")
+        if headers.get(b"cookie"):
+            # Nobody else reads them: FastAPI would, by http.cookies, which takes seconds over some values.
+            scope["headers"] = [header for header in given if header[0] != b"cookie"]
         return self._strange(scope["method"], headers) or await self._unwelcome(scope, headers)
 
     def _strange(self, method: str, headers: Mapping[bytes, bytes]) -> Response | None:
@@ -74,8 +90,7 @@ class Access:
             return _closing(421, f"This service is not known as {host[:100]!r}. Ask for it by its address, or add the "
                             "name to the setting allowed_hosts.")  # fmt: skip
         origin = headers.get(b"origin")
-        site = headers.get(b"sec-fetch-site")
-        if method not in _READING and (origin is not None or site == b"cross-site"):
+        if method not in _READING and (origin is not None or headers.get(b"sec-fetch-site") == b"cross-site"):
             found = "null" if origin is None else origin.decode("latin-1").lower()
             if host_of(found) != host and found not in self._origins:
                 return _closing(403, f"A page of {found[:100]} may change nothing here; its origin is not allowed.")
@@ -83,28 +98,32 @@ class Access:
 
     async def _unwelcome(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Response | None:
         """Refuse callers without a right key and those that ask too often."""
-        state = scope["state"]
-        path = scope["path"]
-        state["caller"], who, rate = NOBODY, "", None
-        if self._keys.any():
-            key = self._keys.find(token) if (token := given_token(headers)) else None
-            if key is None and path not in PUBLIC:
-                return unknown_key(token)
-            if key is not None:
-                needed = SCOPES.get((scope["method"], path), ADMIN)
-                if path not in PUBLIC and needed and needed not in key.scopes:
-                    return _closing(403, f"The key {key.name!r} lacks the scope {needed!r} for this.")
-                state["caller"], state["key"], who, rate = key.name, key, key.id, key.rate
-        if (rate or self._default_rate) and path not in PUBLIC:
-            return await self._too_often(who or network(scope.get("client")), rate)
+        state, path = scope["state"], scope["path"]
+        state["caller"] = NOBODY
+        key = token = None
+        if closed := self._keys.any():
+            token = given_token(headers)
+            key = self._keys.find(token) if token else None
+        if key is not None:
+            state["caller"], state["key"] = key.name, key
+        if path not in UNCOUNTED and (refusal := await self._too_often(scope, key)):
+            return refusal
+        if path in PUBLIC or not closed:
+            return None
+        if key is None:
+            return unknown_key(token)
+        needed = SCOPES.get((scope["method"], path), ADMIN)
+        if needed and needed not in key.scopes:
+            return _closing(403, f"The key {key.name!r} lacks the scope {needed!r}, which this path needs.")
         return None
 
-    async def _too_often(self, who: str, rate: str | None) -> Response | None:
+    async def _too_often(self, scope: Scope, key: Key | None) -> Response | None:
+        who, rate = (key.id, key.rate) if key else (network(scope.get("client")), None)
         seconds = await self._limits.hit(who, rate)
         if seconds is None:
             return None
         wait = max(1, math.ceil(seconds))
-        return problem(429, f"You ask too often; go on in {wait} s.", {"Retry-After": str(wait)})
+        return _closing(429, f"You ask too often; go on in {wait} s.", {"Retry-After": str(wait)})
 
     def _known(self, host: str) -> bool:
         name = _without_port(host)
@@ -120,26 +139,23 @@ def given_token(headers: Mapping[bytes, bytes]) -> str | None:
     """Return the key that a request brings: as a bearer token, or in the page's cookie."""
     kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if kind.lower() == "bearer":
-        return token.strip()
-    try:
-        cookies = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
-    except CookieError:
-        return None
-    return cookies[COOKIE].value if COOKIE in cookies else None
+        return token.strip(" ")
+    # Not by http.cookies, which gives up at the first cookie that it cannot read.
+    found = map(_COOKIE.fullmatch, headers.get(b"cookie", b"").split(b";"))
+    return next((match[1].decode() for match in found if match), None)
 
 
 def network(client: tuple[str, int] | None) -> str:
     """Return what callers without a key are counted by: the address, or of IPv6 the network, which is one caller's.
 
     >>> network(("2001:db8::17", 80)), network(("192.0.2.4", 80)), network(None)
-    ('2001:db8::/64', '192.0.2.4', 'local')
+    ('2001:db8::/64', '192.0.2.4', 'unknown')
     """
-    if client is None:
-        return "local"
     try:
-        address = ipaddress.ip_address(client[0])
+        address = ipaddress.ip_address(client[0] if client else "")
     except ValueError:
-        return client[0]
+        return "unknown"
+    address = getattr(address, "ipv4_mapped", None) or address
     return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
@@ -152,15 +168,13 @@ def host_of(origin: str) -> str:
 
 
 def _without_port(host: str) -> str:
-    """Return a host without its port.
+    """Return a host without its port, nothing where it is none.
 
-    >>> _without_port("[::1]:80"), _without_port("localhost:80"), _without_port("::1")
-    ('::1', 'localhost', '::1')
+    >>> _without_port("[::1]:80"), _without_port("localhost:80"), _without_port("[::1].example.org")
+    ('::1', 'localhost', '')
     """
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdecimal() and ":" not in name else host
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]) if found else ""
 
 
 def _is_address(name: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from starlette.concurrency import run_in_threadpool
 
-from tagger.engine import available_cores
 from tagger.errors import Overloaded
 
 T = TypeVar("T")
@@ -25,36 +24,42 @@ MOST_BODIES = 20
 SMALL_BODY_BYTES = 65_536
 """What each body may have beside that: large ones that never end must not keep small ones out."""
 
+MOST_TURNS = 100
+"""Requests that may keep the event loop one after the other."""
+
 LOOP_SECONDS = 0.002
 """How long work may keep the event loop, where all other requests wait; a thread costs about .0001 itself."""
+
+SHORT_SECONDS = 0.1
+"""What takes longer has a thread of its own, so that what is short does not wait for it."""
 
 
 class Admission:
     """What one worker has taken on: bodies that arrive, requests that wait for the event loop, and long work.
 
-    Long work runs in as many threads as there are cores. What would wait for one longer than `queue_seconds` is
-    refused: at once where the work before it is estimated to take that long, else when the time is over.
+    Long work runs in one of two threads: more would only take the interpreter from each other. What would wait for
+    its thread longer than `queue_seconds` is refused: at once where the work before it is estimated to take that long,
+    else when the time is over.
     """
 
     def __init__(self, queue_seconds: float, max_body_bytes: int) -> None:
         self.shed = 0
-        self.idle: dict[Any, None] = {}
-        """Connections whose next request is not there yet, those that wait longest first."""
+        self.idle: dict[Any, float] = {}
+        """Connections whose next request is not there yet, and since when; those that wait longest are first."""
         self._queue_seconds = queue_seconds
         self._room = MOST_BODIES * max_body_bytes
         self._arrived: dict[int, float] = {}
         self._tickets = 0
         self._turns: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._taken = False
-        self._threads = available_cores()
-        self._free = asyncio.Semaphore(self._threads)
-        self._long_seconds = 0.0
-        self._long = 0
+        self._turned = self._worked = 0.0
+        self._each = LOOP_SECONDS
+        self._lanes = (_Lane(), _Lane())
 
     @property
     def waiting(self) -> int:
         """Requests that nothing has been done for yet."""
-        return len(self._arrived) + len(self._turns) + self._long
+        return len(self._arrived) + len(self._turns) + sum(lane.waiting for lane in self._lanes)
 
     def arrive(self) -> int:
         """Note that a request is there; return its ticket."""
@@ -81,8 +86,9 @@ class Admission:
     async def turn(self) -> None:
         """Wait until the event loop may be kept for a moment.
 
-        Between two requests it looks at what else there is: connections, refusals, whether somebody asks if it lives.
-        Were all that have arrived answered in one go, those would wait for hundreds.
+        Requests that wait are let go on a few at a time: as many as take as long as all else has taken since the last
+        ones, refusals above all. So half the loop is theirs however much is refused, and all else, such as whether
+        the process is alive, waits for few of them.
         """
         loop = asyncio.get_running_loop()
         if self._taken or self._turns:
@@ -91,16 +97,20 @@ class Admission:
             await turn
         else:
             self._taken = True
+            self._turned = time.monotonic()
             loop.call_soon(self._next_turn, loop)
 
     def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._turns:
+        now = time.monotonic()
+        elsewhere = now - self._turned - self._worked
+        self._turned, self._worked = now, 0.0
+        self._taken = bool(self._turns)
+        for _ in range(min(len(self._turns), max(1, min(int(elsewhere / self._each), MOST_TURNS)))):
             _, turn = self._turns.popleft()
             if not turn.done():
                 turn.set_result(None)
-                loop.call_soon(self._next_turn, loop)
-                return
-        self._taken = False
+        if self._taken:
+            loop.call_soon(self._next_turn, loop)
 
     def take(self, size: int, more: int) -> None:
         """Take in more of a body that has some size, which `give_back` ends. Raises Overloaded."""
@@ -116,30 +126,49 @@ class Admission:
     async def do(self, seconds: float, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Return what some work of about so many seconds returns. Raises Overloaded where it would wait too long."""
         if seconds <= LOOP_SECONDS:
-            return work(*arguments)
-        if self._long and self._long_seconds > self._queue_seconds * self._threads:
+            return self._do_now(work, *arguments)
+        lane = self._lanes[seconds > SHORT_SECONDS]
+        if lane.waiting and lane.seconds > self._queue_seconds:
             raise self._refusal()
-        await self._wait(seconds)
+        await self._wait(lane, seconds)
         try:
             return await run_in_threadpool(work, *arguments)
         finally:
-            self._free.release()
+            lane.free.release()
 
-    async def _wait(self, seconds: float) -> None:
-        self._long += 1
-        self._long_seconds += seconds
+    def _do_now(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        started = time.monotonic()
+        try:
+            return work(*arguments)
+        finally:
+            took = time.monotonic() - started
+            self._worked += took
+            self._each += (took - self._each) / 100
+
+    async def _wait(self, lane: _Lane, seconds: float) -> None:
+        lane.waiting += 1
+        lane.seconds += seconds
         try:
             async with asyncio.timeout(self._queue_seconds):
-                await self._free.acquire()
+                await lane.free.acquire()
         except TimeoutError as error:
             raise self._refusal() from error
         finally:
-            self._long -= 1
-            self._long_seconds -= seconds
+            lane.waiting -= 1
+            lane.seconds -= seconds
 
     def _refusal(self) -> Overloaded:
         self.shed += 1
         return Overloaded("The service has more to do than it can within a moment. Send the request again later.")
+
+
+class _Lane:
+    """Long work that runs one after the other: how much waits, and how long it will take."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Semaphore(1)
+        self.waiting = 0
+        self.seconds = 0.0
 
 
 def _counted(size: int) -> int:

@@ -24,6 +24,15 @@ from tagger.service.problems import RETRY_AFTER
 BODY_PROBLEMS = (400, 408, 413, 415, 422)
 """How a body may be wrong."""
 
+LONG_BODIES = frozenset({"/v1/tags", "/v1/tags/batch"})
+"""Paths that take bodies as long as the setting has it; those of others hold a few words."""
+
+SHORT_BODY = 16_384
+"""Bytes of their bodies."""
+
+MOST_PARTS = 200_000
+"""Lists and objects in a body: making millions of them keeps all threads waiting for seconds."""
+
 BYTE_SECONDS = 2e-8
 """What reading and checking JSON takes for each byte."""
 
@@ -46,10 +55,11 @@ class JsonRoute(APIRoute):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         admission: Admission = request.app.state.admission
-        _check_headers(request)
+        limit = request.app.state.settings.max_body_bytes if self.path in LONG_BODIES else SHORT_BODY
+        _check_headers(request, limit)
         body = bytearray()
         try:
-            await _receive(request, body, admission)
+            await _receive(request, body, admission, limit)
             admission.begin(scope["state"].get("ticket"))
             await admission.turn()
             given = scope["state"]["given"] = await admission.do(len(body) * BYTE_SECONDS, self._validated, bytes(body))
@@ -67,6 +77,8 @@ class JsonRoute(APIRoute):
             raise RequestValidationError(
                 [{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}]
             )
+        if body.count(b"[") + body.count(b"{") > MOST_PARTS:
+            raise HTTPException(400, f"The body has over {MOST_PARTS:,} lists and objects; send fewer documents.")
         try:
             content = parse(body)
         except ValueError as error:
@@ -77,7 +89,7 @@ class JsonRoute(APIRoute):
         return given
 
 
-def _check_headers(request: Request) -> None:
+def _check_headers(request: Request, limit: int) -> None:
     """Raise HTTPException 413 or 415 where a body is none that can be read."""
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.partition("charset=")[2].strip(' "').lower()
@@ -86,16 +98,15 @@ def _check_headers(request: Request) -> None:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise _refusal(415, "The body should not be compressed; leave the header Content-Encoding out.")
     length = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > request.app.state.settings.max_body_bytes:
-        raise _too_large(request)
+    if length.isdecimal() and int(length[:20]) > limit:
+        raise _too_large(limit)
 
 
-async def _receive(request: Request, body: bytearray, admission: Admission) -> None:
-    """Take a body in. Raises HTTPException 413 or Overloaded."""
-    limit = request.app.state.settings.max_body_bytes
+async def _receive(request: Request, body: bytearray, admission: Admission, limit: int) -> None:
+    """Take a body in. Raises HTTPException 413 or 503."""
     async for chunk in request.stream():
         if len(body) + len(chunk) > limit:
-            raise _too_large(request)
+            raise _too_large(limit)
         try:
             admission.take(len(body), len(chunk))
         except Overloaded as error:
@@ -103,9 +114,8 @@ async def _receive(request: Request, body: bytearray, admission: Admission) -> N
         body += chunk
 
 
-def _too_large(request: Request) -> HTTPException:
-    limit = request.app.state.settings.max_body_bytes
-    return _refusal(413, f"The body is over {limit} bytes; send fewer documents at a time.")
+def _too_large(limit: int) -> HTTPException:
+    return _refusal(413, f"The body is over {limit} bytes; send less at a time.")
 
 
 def _refusal(status: int, detail: str, headers: Mapping[str, str] = MappingProxyType({})) -> HTTPException:

@@ -19,6 +19,8 @@ from tagger.service.problems import failure
 SHOWN_TEXT = 200
 """Characters of a text, where texts are logged at all."""
 
+SHOWN_ADDRESS = 64
+
 _ID = re.compile(rb"[\w.-]{1,64}")
 
 logger = logging.getLogger(ACCESS)
@@ -44,7 +46,10 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server, which still has the other one, leaves the body out
         state = scope.setdefault("state", {})
+        state["looked_at"] = scope["method"] != "POST"  # else that is so once the body is there
         self._admission.begin(state.get("ticket"))
         request_id = self._id(scope)
         REQUEST_ID.set(request_id)
@@ -87,7 +92,7 @@ class Gateway:
             "request_id": REQUEST_ID.get(),
             "method": scope["method"],
             "path": scope["path"][:SHOWN_TEXT],
-            "client": client[0] if client else None,
+            "client": client[0][:SHOWN_ADDRESS] if client else None,
             "caller": state.get("caller"),
         }
         text = getattr(state.get("given"), "text", None) if self._texts else None

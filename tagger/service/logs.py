@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that is being answered."""
 
 ACCESS = "tagger.access"
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class JsonFormatter(logging.Formatter):
@@ -41,9 +44,16 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         fields = getattr(record, "fields", {})
-        more = "".join(f" {name}={value}" for name, value in fields.items() if value is not None)
+        more = "".join(f" {name}={_shown(value)}" for name, value in fields.items() if value is not None)
         error = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return f"{record.levelname + ':':<9} {record.getMessage()}{more}{error}"
+        message = _UNPRINTABLE.sub("�", record.getMessage())
+        return f"{record.levelname + ':':<9} {message}{more}{error}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as one word that moves no cursor: paths and texts come from anywhere."""
+    text = str(value)
+    return text if text.isascii() and text.isprintable() and not set(text) & set(' ="') else json.dumps(text)
 
 
 def configuration() -> dict[str, Any]:

@@ -51,9 +51,13 @@ _DETAILS = {
 }
 
 
+ANYWHERE = (400, 401, 403, 421, 429, 500)
+"""What any request may be answered with: by its headers, key, host, how often it comes, and where the service fails."""
+
+
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what a route's OpenAPI says of the problems it may answer with."""
-    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*statuses, 500)}
+    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in (*statuses, *ANYWHERE)}
 
 
 def declare_media_type(openapi: dict[str, Any]) -> None:

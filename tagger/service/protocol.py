@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +27,9 @@ LINGER_SECONDS = 1.0
 
 STOP_SECONDS = 0.3
 """How long a request may still come on an open connection when the server is told to stop: it may be on its way."""
+
+IDLE_SECONDS = 1.0
+"""How long a connection waits at least for a request before it has to make room for another."""
 
 HEALTH = b"/health/"
 """Paths that are answered however much there is to do."""
@@ -61,6 +65,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        # Head and body of an answer are two writes; asyncio leaves it out where the listening socket names no protocol.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.admission: Admission = self.app_state["admission"]
         self.transport = LingeringTransport(transport, self)  # type: ignore[assignment]
         self.arriving = False
@@ -73,10 +79,8 @@ class Protocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._start_clock()
-        self.admission.idle[self] = None
-        longest: Protocol = next(iter(self.admission.idle))
-        if self._crowded() and longest is not self:
-            longest.transport.abort()
+        self._is_idle()
+        self._extra = len(self.connections) > self.app_state["max_connections"] and not self._take_place()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -129,14 +133,16 @@ class Protocol(HttpToolsProtocol):
         self.admission.idle.pop(self, None)
         answered = self._answered()
         self._in_head = False
-        crowded = self._crowded()
-        if (crowded or self.admission.full()) and answered and not self.url.startswith(HEALTH):
+        if (self._extra or self.admission.full()) and answered and not self.url.startswith(HEALTH):
             self.admission.shed += 1
             last = (
-                crowded or self._stopping or self.parser.get_method() == b"HEAD" or not self.parser.should_keep_alive()
+                self._extra
+                or self._stopping
+                or self.parser.get_method() == b"HEAD"
+                or not self.parser.should_keep_alive()
             )
             self._shed = OVERLOADED_CLOSE if last else OVERLOADED
-            if crowded or self.expect_100_continue:
+            if self._extra or self.expect_100_continue:
                 self._refuse(OVERLOADED_CLOSE)
         else:
             super().on_headers_complete()
@@ -167,7 +173,7 @@ class Protocol(HttpToolsProtocol):
         """Wait for the next request."""
         super().on_response_complete()
         if self._answered() and not self.transport.is_closing():
-            self.admission.idle[self] = None
+            self._is_idle()
 
     def shutdown(self) -> None:
         """Answer what has been asked, and what may be on its way, and close the connection."""
@@ -209,8 +215,17 @@ class Protocol(HttpToolsProtocol):
         """Tell whether all requests have their answer that began to be answered."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
-    def _crowded(self) -> bool:
-        return len(self.connections) > int(self.app_state["max_connections"])
+    def _is_idle(self) -> None:
+        self.admission.idle.pop(self, None)
+        self.admission.idle[self] = self.loop.time()
+
+    def _take_place(self) -> bool:
+        """Give up the connection that has waited longest for a request; tell whether there is such a one."""
+        longest, since = next(iter(self.admission.idle.items()))
+        if self.loop.time() - since < IDLE_SECONDS:  # what it sends may be on its way
+            return False
+        longest.transport.abort()
+        return True
 
     def _refuse(self, last_words: bytes) -> None:
         """Stop reading: what raises in the parser ends in `data_received`."""
@@ -227,7 +242,7 @@ class Protocol(HttpToolsProtocol):
     def _await_next(self) -> None:
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self.admission.idle[self] = None
+        self._is_idle()
 
     def _read_again(self, rest: bytes) -> None:
         """Read a request without its wish for another protocol, which is not to be had.
@@ -287,7 +302,6 @@ class LingeringTransport:
         self._transport = transport
         self._protocol = protocol
         self._closing = False
-        self.write = transport.write
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -295,6 +309,11 @@ class LingeringTransport:
     def is_closing(self) -> bool:
         """Tell whether nothing more is said here."""
         return self._closing or self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Send something, unless nobody is there any more: of requests sent in one go, only the last is told so."""
+        if not self.is_closing():
+            self._transport.write(data)
 
     def close(self) -> None:
         """Say nothing more."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi import APIRouter, Body, Depends, HTTPException, Request, Response
 from pydantic import ValidationError
 from pydantic_core import to_json
 
@@ -146,10 +146,13 @@ async def ready(live_model: FromLive) -> Ready:
     return Ready(version=live_model.current().version.name, warning=live_model.warning)
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {METRICS_TYPE: {}}}, **declared()})
+@router.get("/metrics", response_class=Response, responses={200: {"content": {METRICS_TYPE: {}}}, **declared(503)})
 def metrics(request: Request) -> Response:
     """Return what all workers count, for Prometheus."""
-    return Response(request.app.state.metrics.scrape(), media_type=METRICS_TYPE)
+    try:
+        return Response(request.app.state.metrics.scrape(), media_type=METRICS_TYPE)
+    except (OSError, ValueError, KeyError) as error:
+        raise HTTPException(503, "What the workers count together cannot be read; start the service anew.") from error
 
 
 @router.get("/", responses=declared())

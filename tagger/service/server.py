@@ -10,10 +10,12 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 
-from tagger.errors import ServiceError
+from tagger.engine import available_cores
+from tagger.errors import OptionError, ServiceError
 from tagger.keys import Keys
 from tagger.service import logs
 from tagger.settings import Settings
@@ -25,6 +27,12 @@ PROTOCOL = "tagger.service.protocol:Protocol"
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Read by prometheus_client: the folder through which workers count together."""
 
+METRICS_PREFIX = "tagger-metrics-"
+SHARED_MEMORY = Path("/dev/shm")
+
+MOST_PER_CORE = 4
+"""Workers for each core."""
+
 GRACEFUL_SECONDS = 15
 """How long running requests may go on once the server is told to stop."""
 
@@ -32,6 +40,7 @@ GRACEFUL_SECONDS = 15
 def run(settings: Settings, *, without_keys: bool = False) -> None:
     """Serve until told to stop. Raises ServiceError where the address cannot be listened on, or should not be."""
     _check_open(settings, without_keys)
+    _check_workers(settings.workers)
     _check_address(settings.host, settings.port)
     _raise_file_limit()
     # Workers are processes of their own, and read the settings from the environment.
@@ -48,6 +57,7 @@ def run(settings: Settings, *, without_keys: bool = False) -> None:
             ws="none",
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
             log_config=logs.configuration(),
         )
@@ -55,13 +65,22 @@ def run(settings: Settings, *, without_keys: bool = False) -> None:
 
 def _check_open(settings: Settings, without_keys: bool) -> None:
     """Refuse to serve other machines without keys, unless told to on the command line and in the settings."""
-    if _is_loopback(settings.host) or Keys(settings.state / "keys.json").any():
+    if (_is_loopback(settings.host) and not settings.allowed_hosts) or Keys(settings.state / "keys.json").any():
         return
     if not (without_keys and settings.without_keys):
         raise ServiceError(
-            f"The address {settings.host} can be reached from other machines, and there are no keys: anybody there "
-            "could tag, train and promote. Make a key: tagger keys create NAME --scopes tag,admin. Or, if that is what "
+            f"At {', '.join((settings.host, *settings.allowed_hosts))} others can reach this service, and there are "
+            "no keys: anybody could tag, train and promote. Make a key: tagger keys create NAME --scopes tag,admin. Or, if that is what "
             "you want, say so twice: the option --without-keys and the setting TAGGER_WITHOUT_KEYS=true."
+        )
+
+
+def _check_workers(workers: int) -> None:
+    cores = available_cores()
+    if workers > MOST_PER_CORE * cores:
+        raise OptionError(
+            f"The number of workers is {workers}; expected at most {MOST_PER_CORE * cores} on {cores} cores. "
+            "More than one for each core answer no faster."
         )
 
 
@@ -100,7 +119,12 @@ def _shared_counts(workers: int) -> Iterator[None]:
         os.environ.pop(METRICS_FOLDER_VARIABLE, None)
         yield
         return
-    folder = tempfile.mkdtemp(prefix="tagger-metrics-")
+    # In memory where that is to be had: workers die of a full disk under what they have mapped.
+    place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    for left in place.glob(f"{METRICS_PREFIX}*"):
+        if not Path(f"/proc/{left.name.removeprefix(METRICS_PREFIX).partition('-')[0]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{METRICS_PREFIX}{os.getpid()}-", dir=place)
     os.environ[METRICS_FOLDER_VARIABLE] = folder
     try:
         yield

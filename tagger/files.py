@@ -74,6 +74,14 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none, and bring its name, and those of new folders above it, to the disk."""
+    new = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in new:
+        sync(each.parent)
+
+
 def sync(path: Path) -> None:
     """Bring what was written to a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
@@ -215,7 +223,7 @@ def _folder(path: Path | str, folder: int | None = None) -> Iterator[int]:
 def _written(path: Path, content: bytes) -> Iterator[Path]:
     """Write what is to take the place of a file, or of what it links to, beside it; gone again if it does not."""
     place = Path(os.path.realpath(path))
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     remove_leftovers(place)
     beside = place.with_name(f".{os.getpid()}.{place.name}")
     handle = _new(beside)

@@ -26,10 +26,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tagger.errors import InputError, KeysError, OptionError, OutputError
-from tagger.files import locked, replace_file
+from tagger.files import locked, make_folder, read_plain, replace_file
 
 FILE = "keys.json"
 """Its name in the folder of what an installation keeps."""
+
+EXPECTED = "TAGGER_KEYS_EXPECTED"
+"""Tells a worker, in its environment, that its server has seen keys: no file is then one that is gone."""
 
 SCOPES = ("tag", "review", "admin")
 
@@ -108,13 +111,15 @@ class Keys:
     """The keys in a file, which may change at any time: `find` and `any` follow within a second.
 
     A file that is damaged, cannot be read, or is gone though it was there, lets nobody in; `problem` then says why.
+    Where keys are `expected`, it was there before.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, expected: bool = False) -> None:
         self._path = path
         self._stored: Mapping[str, _Stored] = {}
         self._problem: str | None = None
-        self._signature: tuple[int, ...] | None = None
+        self._signature: tuple[int, ...] | None = () if expected else None
+        """What the file was when it was read, None before there was one."""
         self._check_at = 0.0
 
     def create(self, name: str, scopes: Collection[str], rate: str | None = None) -> tuple[Key, str]:
@@ -211,7 +216,7 @@ class Keys:
     def _load(self) -> dict[str, _Stored]:
         """Return what the file holds. Raises KeysError for a damaged one, FileNotFoundError where there is none."""
         try:
-            records = json.loads(self._path.read_bytes())["keys"]
+            records = json.loads(read_plain(Path(os.path.realpath(self._path))))["keys"]
             stored = [_from_record(record) for record in records]
             by_id = {one.key.id: one for one in stored}
             if len(by_id) < len(stored):
@@ -234,7 +239,7 @@ class Keys:
         """Give out what the file holds to be changed, by one process at a time, and write it where that succeeds."""
         folder = self._path.absolute().parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise OutputError(f"Cannot make the folder {folder}: {error.strerror}. Choose another.") from error
         with locked(folder):

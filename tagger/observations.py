@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from tagger.decisions import Caution, Decision, Probabilities, Reason
 from tagger.errors import OutputError
-from tagger.files import locked, replace_file
+from tagger.files import locked, read_plain, replace_file
 
 Int64 = NDArray[np.int64]
 
@@ -353,7 +353,7 @@ def _merge(folder: Path, whole: _Name, parts: Sequence[_Name]) -> None:
 
 
 def _read(folder: Path, name: _Name) -> tuple[Observations, list[str]]:
-    record = json.loads((folder / name.file).read_bytes())
+    record = json.loads(read_plain(folder / name.file))
     if (record["version"], record["day"]) != (name.version, str(name.day)):
         raise ValueError("the file is named after another version or day")
     parts = record["parts"]

@@ -35,6 +35,7 @@ from tagger.files import (
     is_left,
     leftovers,
     locked,
+    make_folder,
     read_plain,
     remove_leftovers,
     replace_file,
@@ -50,8 +51,6 @@ MANIFEST = "manifest.json"
 CREATED = "created.json"
 SUMS = "SHA256SUMS"
 SIGNATURE = "signature"
-RECORDS = (MANIFEST, CREATED, SUMS, SIGNATURE)
-"""What the registry itself writes into a version's folder."""
 
 LIVE = "live"
 _VERSION = re.compile(r"v(?:[0-9]{4}|[1-9][0-9]{4,})")
@@ -282,7 +281,7 @@ class Registry:
     @contextlib.contextmanager
     def _writing(self, what: str) -> Iterator[None]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             yield
         except OSError as error:
             # A write of NumPy's that fell short has no reason of its own.

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger.errors import InputError, OutputError
-from tagger.files import check_writable, leftovers, locked, replace_file, replace_files
+from tagger.files import check_writable, leftovers, locked, make_folder, replace_file, replace_files
+from tagger.keys import Keys
+from tagger.registry import Registry
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -105,6 +108,31 @@ def test_a_closed_folder_is_told_before(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(OutputError, match="closed to you"):
         check_writable(tmp_path / "closed" / "report.html")
+
+
+MAKERS: dict[str, Callable[[Path], object]] = {
+    "a folder": lambda place: make_folder(place),
+    "a file": lambda place: replace_file(place / "file", b"new"),
+    "a key": lambda place: Keys(place / "keys.json").create("newsroom", ["tag"]),
+    "a version": lambda place: Registry(place).check_writable(),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_new_folders_outlive_a_loss_of_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object]
+) -> None:
+    """Whatever needs folders that are not there brings the name of each of them to the disk."""
+    synced, fsync = set(), os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    make(tmp_path / "a" / "b" / "c")
+    for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "b"):
+        assert folder.stat().st_ino in synced, folder
 
 
 COUNT = """\

@@ -28,6 +28,8 @@ from hypothesis import strategies as st
 from tagger.documents import Document
 from tagger.errors import DamagedVersion, ModelError, OutputError, TaggerError, UnknownVersion
 from tagger.files import held
+from tagger.keys import Keys
+from tagger.observations import read_observations
 from tagger.registry import Registry
 from tagger.tagging import Tagger, Wanted
 from tests.conftest import REPOSITORY
@@ -175,15 +177,21 @@ def test_a_pointer_that_is_a_pipe_is_reported(registry: Registry) -> None:
         registry.live()
 
 
+def test_what_was_seen_is_read_from_files_alone(tmp_path: Path) -> None:
+    """Nothing waits for a pipe among the files of what was seen of texts; it is told as damaged."""
+    os.mkfifo(tmp_path / "v0001-2026-11-24.json")
+    assert read_observations(tmp_path, "v0001", ["fisheries"]).damaged == ("v0001-2026-11-24.json",)
+
+
 @pytest.mark.skipif(not shutil.which("cc"), reason="what kills at a chosen call is compiled here, and there is no cc")
 def test_kills_and_flipped_bits_cost_nothing() -> None:
     """At points spread over all that writes versions, and for bits of all files, what the program says holds."""
-    command = [sys.executable, REPOSITORY / "scripts" / "bench" / "crash.py", "--points", "10", "--flips", "60"]
+    command = [sys.executable, REPOSITORY / "scripts" / "bench" / "crash.py", "--points", "5", "--flips", "1"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGGER_")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 kills" in done.stdout
-    assert "60 flipped bits" in done.stdout
+    assert "5 kills" in done.stdout
+    assert "41 flipped bits" in done.stdout  # one of each file
 
 
 # ---- Whole forgeries
@@ -220,17 +228,22 @@ def test_planted_pickles_never_run(registry: Registry, tmp_path: Path) -> None:
     pickle.loads(planted(trace)["raw"])
     assert trace.exists()  # so it would run
     trace.unlink()
-    for path in sorted(folder.rglob("*.npy")):
-        name, before = path.relative_to(folder).as_posix(), path.read_bytes()
-        for content in planted(trace).values():
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.npy"))]
+    before = {name: (folder / name).read_bytes() for name in names}
+    for content in planted(trace).values():
+        for name in filter(lambda name: name.startswith(LOADED), names):
             forge(folder, name, content)
-            if name.startswith(LOADED):
-                with pytest.raises(DamagedVersion, match="v0001"):
-                    Tagger.load(registry.get("v0001"))
-            else:
+            with pytest.raises(DamagedVersion, match="v0001"):
                 Tagger.load(registry.get("v0001"))
-        assert not trace.exists(), name
-        forge(folder, name, before)
+            assert not trace.exists(), name
+            forge(folder, name, before[name])
+        others = [name for name in names if not name.startswith(LOADED)]
+        for name in others:
+            forge(folder, name, content)
+        Tagger.load(registry.get("v0001"))
+        assert not trace.exists()
+        for name in others:
+            forge(folder, name, before[name])
     assert Tagger.load(registry.live()).tag(Document(id="a", text=TEXT)).tags
 
 
@@ -281,7 +294,8 @@ def test_odd_content_is_refused_or_harmless(tiny_models: Path, models: Path, nam
     if name == "manifest.json" and isinstance(changed, dict):
         changed["files"] = json.loads((tiny_models / "v0001" / name).read_bytes())["files"]
     content = json.dumps(None if changed is ... else changed).encode()
-    shutil.copytree(tiny_models, models, dirs_exist_ok=True)
+    for changeable in ("themes.json", "manifest.json", "SHA256SUMS"):
+        shutil.copyfile(tiny_models / "v0001" / changeable, models / "v0001" / changeable)
     if name == "manifest.json" and not isinstance(changed, dict):
         (models / "v0001" / name).write_bytes(content)
     else:
@@ -420,23 +434,33 @@ def sentence(act: Callable[[], object]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
-def test_whatever_step_fails_no_half_version_is_left(registry: Registry, code: int) -> None:
+def test_whatever_step_fails_no_half_version_is_left(registry: Registry) -> None:
     """Whichever call fails, a sentence without paths says so, the live version stays, and the next save is well."""
+
+    def write(folder: Path) -> dict[str, Any]:
+        (folder / "scorer").mkdir()
+        for name in ("domain.npy", "scorer/bias.npy"):
+            with (folder / name).open("wb") as file:
+                np.save(file, np.arange(3.0))
+        return {name: value for name, value in manifest.items() if name != "files"}
+
+    manifest = registry.live().manifest
     for number in count(1):
+        code = (errno.ENOSPC, errno.EROFS)[number % 2]
         with pytest.MonkeyPatch.context() as monkeypatch:
             failing = Failing(monkeypatch, number, code)
-            said = sentence(lambda: save_again(registry))
+            said = sentence(lambda: registry.save(write))
         assert said is None or (os.strerror(code) in said and str(registry.folder) not in said)
         assert registry.names() == ["v0001", *(["v0002"] if said is None else [])]
-        assert Tagger.load(registry.live()).version == "v0001"
+        assert registry.live_name() == "v0001"
         for name in registry.names():
             registry.get(name).check()
         if failing.calls < number:
             break
         shutil.rmtree(registry.folder / "v0002", ignore_errors=True)
     assert registry.debris() == []
-    assert number > 40
+    assert Tagger.load(registry.live()).version == "v0001"
+    assert number > 12
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
@@ -456,17 +480,17 @@ def test_whatever_step_of_a_promotion_fails_the_old_or_the_new_is_live(registry:
     assert len([one for one in said if one]) >= 3
 
 
-def test_training_on_a_full_disk_costs_nothing(registry: Registry, tiny_seeds: Path) -> None:
+def test_training_on_a_full_disk_costs_nothing(registry: Registry, tiny_seeds: Path, run: Run) -> None:
     """Where arrays cannot be written whole, training says so, and nothing of the new version is left."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
-
-    command = [sys.executable, "-m", "tagger", "train", "--seeds", tiny_seeds, "--models", registry.folder]
-    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "Cannot save a version in the folder of versions: " in done.stderr
-    assert "Traceback" not in done.stderr
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, hard))
+    try:
+        code, _, said = run("train", "--seeds", tiny_seeds, "--models", registry.folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 1
+    assert "Cannot save a version in the folder of versions: " in said
+    assert "Traceback" not in said
     assert (registry.names(), registry.debris()) == (["v0001"], [])
     assert not list(registry.folder.glob(".draft-*"))
 
@@ -539,7 +563,7 @@ def test_the_doctor_notes_what_is_left_and_what_is_open(
     (registry.folder / ".draft-killed").mkdir()
     (registry.folder / "v0009").symlink_to("v0001")
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "keys.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "state" / "keys.json").write_text('{"keys": []}', encoding="utf-8")
     for secret in (key, tmp_path / "state" / "keys.json"):
         secret.chmod(0o644)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
@@ -567,6 +591,24 @@ def test_the_doctor_reads_settings_seeds_and_the_key(
     assert doctor()[1]["seeds"][0]["state"] == "ok"
     monkeypatch.chdir(os.sep)
     assert examined(run)[1]["seeds"][0]["state"] == "note"
+
+
+@pytest.mark.parametrize("change", ["cut", "pipe"])
+def test_the_doctor_looks_into_the_file_of_keys(doctor: Any, tmp_path: Path, change: str) -> None:
+    """A file of keys that lets nobody in is broken, however well it is closed; one that is whole is in order."""
+    file = tmp_path / "state" / "keys.json"
+    Keys(file).create("newsroom", ["tag"])
+    code, found = doctor()
+    assert (code, found["keys"][0]["state"]) == (0, "ok")
+    file.unlink()
+    if change == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_text('{"keys": [', encoding="utf-8")
+        file.chmod(0o600)
+    code, found = doctor()
+    assert (code, found["keys"][0]["state"]) == (1, "broken")
+    assert "tagger keys create" in found["keys"][0]["remedy"]
 
 
 def test_every_error_of_a_version_is_told_without_paths(registry: Registry) -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger import keys as module
 from tagger.errors import InputError, KeysError, OptionError, OutputError
 from tagger.keys import SCOPES, UNITS, Keys, check_rate
+from tagger.service import server
+from tagger.service.app import app_from_environment
+from tagger.settings import load_settings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -260,12 +267,51 @@ def test_a_file_that_goes_closes_the_door(keys: Keys, path: Path) -> None:
     assert keys.find(token) == key
 
 
+def test_keys_that_are_expected_are_missed(path: Path) -> None:
+    """Who is told that there are keys lets nobody in before the file is there."""
+    keys = Keys(path, expected=True)
+    assert keys.any()
+    assert "is gone" in str(keys.problem)
+    key, token = Keys(path).create("newsroom", ["tag"])
+    assert keys.find(token) == key
+    assert keys.problem is None
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the start", "while it runs"])
+def test_a_worker_in_place_of_a_dead_one_lets_nobody_in(
+    path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """Once a service has keys, a worker that it starts when their file is gone misses them, though it saw none."""
+    monkeypatch.setattr(server, "CHECK_SECONDS", 0.001)
+    closed: list[bool] = []
+
+    def serve(*_given: object, **_options: object) -> None:
+        if not before:
+            closed.append(app_from_environment().state.keys.any())
+            Keys(path).create("newsroom", ["tag"])
+            while module.EXPECTED not in os.environ:
+                time.sleep(0.001)
+        shutil.rmtree(path.parent)
+        closed.append(app_from_environment().state.keys.any())
+
+    monkeypatch.setattr(uvicorn, "run", serve)
+    if before:
+        Keys(path).create("newsroom", ["tag"])
+    with patch.dict(os.environ, {module.EXPECTED: "true"}):  # of another service, from which this one is started
+        server.run(load_settings(state=path.parent, port=0))
+    assert closed == ([True] if before else [False, True])
+
+
 def test_what_cannot_be_read_lets_nobody_in(keys: Keys, path: Path) -> None:
-    """A folder in place of the file, or a file in place of the folder, is no service without keys."""
+    """A folder or a pipe in place of the file, or a file in place of the folder, is no service without keys."""
     path.mkdir(parents=True)
     assert keys.any()
-    assert "cannot be read: Is a directory" in str(keys.problem)
+    assert "cannot be read: it is no regular file" in str(keys.problem)
     path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(KeysError, match="cannot be read: it is no regular file"):
+        keys.all()
+    path.unlink()
     path.parent.rmdir()
     path.parent.write_bytes(b"")
     assert Keys(path).any()

@@ -216,15 +216,21 @@ class World:
         self._shim = ctypes.CDLL(None)
 
     def make(self) -> None:
-        """Train the versions of the base; imports are paid for once, for commands run in forks of this process."""
+        """Train a version, and copy it; imports are paid for once, for commands run in forks of this process."""
         import tagger.cli.commands
         import tagger.cli.doctor
         import tagger.cli.models
         import tagger.promotion
+        import tagger.settings
         import tagger.training  # noqa: F401
+        from tagger.registry import Registry
 
-        for _ in range(VERSIONS):
-            self.run(["train", "--models", str(self.base)])
+        if code := self.run(["train", "--models", str(self.base)]):
+            raise SystemExit(f"train failed ({code}): {self.output.read_text(encoding='utf-8')}")
+        registry = Registry(self.base)
+        for number in range(2, VERSIONS + 1):
+            shutil.copytree(self.base / "v0001", self.base / f"v{number:04d}")
+            registry.promote(registry.sign(f"v{number:04d}").name)
 
     def renew(self) -> None:
         """Begin again from the base."""
@@ -279,7 +285,7 @@ def print_kills(world: World, wanted: int) -> Iterator[str]:
 
 
 def chosen_points(world: World, wanted: int) -> list[Point]:
-    """Return points spread over the commands: all of the short ones, if there is room, and of training the rest."""
+    """Return points spread over the commands: up to a sixth for each of the short ones, and of training the rest."""
     found: dict[str, list[Point]] = {}
     for name, command in world.commands().items():
         world.renew()
@@ -291,15 +297,15 @@ def chosen_points(world: World, wanted: int) -> list[Point]:
     training = found.pop("train")
     short = ", ".join(f"{name} {len(points)}" for name, points in found.items())
     print(f"calls below the folder of versions: train {len(training)}, {short}")
-    rest = [point for points in found.values() for point in spread(points, wanted // 6)]
+    rest = [point for points in found.values() for point in spread(points, max(1, wanted // 6))]
     return [*spread(training, wanted - len(rest)), *rest]
 
 
 def spread(points: Sequence[Point], wanted: int) -> list[Point]:
-    """Return so many of the points, evenly, with the first and the last."""
+    """Return so many of the points, evenly."""
     if wanted >= len(points):
         return list(points)
-    return [points[round(place * (len(points) - 1) / max(1, wanted - 1))] for place in range(wanted)]
+    return [points[(2 * place + 1) * len(points) // (2 * wanted)] for place in range(wanted)]
 
 
 class Outcome(NamedTuple):

@@ -228,10 +228,19 @@ def _disk(installation: Installation) -> Iterator[Examined]:
 
 
 def _state(installation: Installation) -> Iterator[Examined]:
+    from tagger.errors import KeysError
+    from tagger.keys import FILE, Keys
+
     yield _writable("state", installation.state, "Keys, jobs and what is seen of texts are kept there", "TAGGER_STATE")
-    keys = installation.state / "keys.json"
-    if keys.exists():
-        yield _private("keys", keys)
+    file = installation.state / FILE
+    try:
+        Keys(file).all()
+    except KeysError as error:
+        remedy = "Until then a service lets nobody in. New keys: tagger keys create NAME --scopes tag,admin"
+        yield Examined("keys", "broken", str(error), remedy)
+    else:
+        if file.exists():
+            yield _private("keys", file)
 
 
 def _seeds(installation: Installation) -> Iterator[Examined]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.telemetry import TelemetryConfig
 
 from tagger.jobs import Jobs, Supervisor
-from tagger.keys import Keys
+from tagger.keys import EXPECTED, FILE, Keys
 from tagger.registry import Registry
 from tagger.service import operations, problems, routes, sessions
 from tagger.service.access import Access
@@ -39,8 +40,11 @@ class _Application(FastAPI):
         return description
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application that tags with the live version, also one promoted later."""
+def create_app(settings: Settings, *, keys_expected: bool = False) -> FastAPI:
+    """Return the application that tags with the live version, also one promoted later.
+
+    Where keys are expected, nobody is let in while their file is not there.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -72,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.admission = Admission(settings.queue_seconds, settings.max_body_bytes)
-    app.state.keys = Keys(settings.state / "keys.json")
+    app.state.keys = Keys(settings.state / FILE, expected=keys_expected)
     app.state.limits = RateLimits(settings.rate, settings.redis_url)
     app.state.jobs = Jobs(settings.state / "jobs")
     problems.install(app)
@@ -93,7 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def app_from_environment() -> FastAPI:
     """Return the application by the settings of this process; each worker of the server calls this."""
-    return create_app(load_settings())
+    return create_app(load_settings(), keys_expected=EXPECTED in os.environ)
 
 
 def _telemetry() -> TelemetryConfig:

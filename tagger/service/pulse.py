@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tagger.errors import OutputError
+from tagger.files import make_folder
 from tagger.observations import SEEN, Observer
 from tagger.service.admission import Admission
 from tagger.service.live import Live, LiveModel
@@ -85,7 +86,7 @@ class Pulse:
         """Bring what was seen to the disk; those of versions replaced before the last time are then forgotten."""
         observers = list(self._observers)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             for observer, _ in observers:
                 observer.keep(self._folder)
         except (OSError, OutputError) as error:

@@ -9,6 +9,7 @@ import resource
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import uvicorn
 
 from tagger.engine import available_cores
 from tagger.errors import OptionError, ServiceError
-from tagger.keys import Keys
+from tagger.keys import CHECK_SECONDS, EXPECTED, FILE, Keys
 from tagger.service import logs
 from tagger.settings import Settings
 
@@ -39,13 +40,14 @@ GRACEFUL_SECONDS = 15
 
 def run(settings: Settings, *, without_keys: bool = False) -> None:
     """Serve until told to stop. Raises ServiceError where the address cannot be listened on, or should not be."""
-    _check_open(settings, without_keys)
+    keys = Keys(settings.state / FILE)
+    _check_open(settings, keys, without_keys)
     _check_workers(settings.workers)
     _check_address(settings.host, settings.port)
     _raise_file_limit()
     # Workers are processes of their own, and read the settings from the environment.
     os.environ.update(settings.as_environment())
-    with _shared_counts(settings.workers):
+    with _shared_counts(settings.workers), _remembered(keys):
         uvicorn.run(
             APPLICATION,
             factory=True,
@@ -63,15 +65,15 @@ def run(settings: Settings, *, without_keys: bool = False) -> None:
         )
 
 
-def _check_open(settings: Settings, without_keys: bool) -> None:
+def _check_open(settings: Settings, keys: Keys, without_keys: bool) -> None:
     """Refuse to serve other machines without keys, unless told to on the command line and in the settings."""
-    if (_is_loopback(settings.host) and not settings.allowed_hosts) or Keys(settings.state / "keys.json").any():
+    if (_is_loopback(settings.host) and not settings.allowed_hosts) or keys.any():
         return
     if not (without_keys and settings.without_keys):
         raise ServiceError(
             f"At {', '.join((settings.host, *settings.allowed_hosts))} others can reach this service, and there are "
-            "no keys: anybody could tag, train and promote. Make a key: tagger keys create NAME --scopes tag,admin. Or, if that is what "
-            "you want, say so twice: the option --without-keys and the setting TAGGER_WITHOUT_KEYS=true."
+            "no keys: anybody could tag, train and promote. Make a key: tagger keys create NAME --scopes tag,admin. Or, "
+            "if that is what you want, say so twice: the option --without-keys and the setting TAGGER_WITHOUT_KEYS=true."
         )
 
 
@@ -110,6 +112,31 @@ def _raise_file_limit() -> None:
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@contextlib.contextmanager
+def _remembered(keys: Keys) -> Iterator[None]:
+    """Tell all workers that are started once there are keys, so that those in place of dead ones know it too."""
+    os.environ.pop(EXPECTED, None)
+    stopped = threading.Event()
+
+    def note() -> bool:
+        if there := keys.any():
+            os.environ[EXPECTED] = "true"
+        return there
+
+    def watch() -> None:
+        while not note() and not stopped.wait(CHECK_SECONDS):
+            pass
+
+    note()  # before the first worker starts
+    watcher = threading.Thread(target=watch, name="keys", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        watcher.join()
 
 
 @contextlib.contextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 # The jobs that a shell runs in the background ignore Ctrl-C, and so would the programs that tests send it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+T = TypeVar("T")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -140,6 +146,60 @@ def write_seeds(folder: Path) -> Path:
     lines = "".join(f"{json.dumps(document)}\n" for document in tiny_documents())
     (folder / "tiny.jsonl").write_text(lines, encoding="utf-8")
     return folder
+
+
+# ---- Jobs
+
+WAITS = """\
+import fcntl
+from tagger.jobs import kinds, store, supervisor
+
+def wait(options, work):
+    work.progress("waiting for another training", 0)
+    with (work.places.models / ".training").open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+    return {}
+
+kinds.KINDS = {"train": kinds.Kind(kinds.TrainOptions, wait)}
+supervisor.LOOK_SECONDS, store.PAUSE_SECONDS = 0.05, {}
+"""
+
+
+@pytest.fixture
+def trainings_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In other processes a training only waits for another one: that needs no library, and so no time."""
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "sitecustomize.py").write_text(WAITS, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "python"), prepend=os.pathsep)
+
+
+@contextmanager
+def training(models: Path) -> Iterator[None]:
+    """Be somebody else who trains, so that a job comes to where it waits, and stays there."""
+    from tagger.training import TRAINING
+
+    with (models / TRAINING).open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def until(fact: Callable[[], T]) -> T:
+    """Wait until something has come true; return it."""
+    deadline = time.monotonic() + 30
+    while not (found := fact()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+    return found
+
+
+def runners(state: Path) -> list[int]:
+    """Return the processes that run jobs of an installation."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"--state={state}".encode() in (process / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)

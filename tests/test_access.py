@@ -179,7 +179,7 @@ COSTLY = b'tagger_key="' + b"\\a" * 30_000 + b'"'
 
 @pytest.mark.parametrize("path", ["/health/ready", "/v1/themes", "/v1/session"])
 def test_a_cookie_costs_no_more_than_its_bytes(client_of: Callable[..., TestClient], path: str) -> None:
-    """Cookies are never read by http.cookies, which takes seconds over some: nothing behind the door gets to see one."""
+    """Cookies are never read by http.cookies, which takes seconds over some: nothing behind the door sees one."""
     client = client_of()
     client.app.add_route(  # type: ignore[attr-defined]
         "/seen", lambda request: Response(str("cookie" in request.headers)), methods=["GET"]

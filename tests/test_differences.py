@@ -42,7 +42,7 @@ TOLERANCE = 1e-9
 
 @pytest.fixture(scope="session")
 def registry(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """The tiny world's version, and one with other cards, fewer seeds of railways, a seed relabelled, and word pairs."""
+    """The tiny world's version, and one with other cards, fewer seeds of railways, a seed relabelled, word pairs."""
     folder = tmp_path_factory.mktemp("two")
     models = Path(shutil.copytree(tiny_models, folder / "models"))
     seeds = write_seeds(folder / "seeds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import os
 import shutil
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,16 +21,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tagger.errors import InputError, OutputError, Overloaded, UnknownJob
+from tagger.errors import InputError, OutputError, Overloaded, TaggerError, UnknownJob
 from tagger.files import replace_file
 from tagger.jobs import Job, Jobs, Supervisor, kinds
 from tagger.jobs.archives import archive_names, check_archive
 from tagger.jobs.kinds import Places
-from tagger.jobs.store import LOG, MOST_ATTEMPTS, RECORD, RESULT
+from tagger.jobs.store import CANCEL, LOCK, LOG, MOST_ATTEMPTS, OUTPUT, RECORD, RESULT
 from tagger.registry import Registry
-from tagger.training import TRAINING, train
+from tagger.training import TRAINING, Trained, train
+from tests.conftest import runners, training, until
 
 WAITING = "waiting for another training"
+
+ENDS = shutil.which("true") or "true"
+"""A program that ends at once, in the place of the one that does jobs."""
 
 
 class World(NamedTuple):
@@ -52,15 +56,7 @@ class World(NamedTuple):
 
     def runners(self) -> list[int]:
         """Return the processes that run jobs here."""
-        state = f"--state={self.jobs.folder.parent}".encode()
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if state in (process / "cmdline").read_bytes().split(b"\0"):
-                    found.append(int(process.name))
-            except OSError:
-                continue
-        return found
+        return runners(self.jobs.folder.parent)
 
     def is_waiting(self, identifier: str) -> bool:
         """Tell whether a job has come to where it waits for another training."""
@@ -69,30 +65,17 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-def world(tmp_path: Path, seeds: Path) -> Iterator[World]:
+def world(tmp_path: Path, seeds: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """An installation where nothing has been trained yet; no process of it is left."""
+    monkeypatch.setattr("tagger.jobs.supervisor.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("tagger.jobs.store.PAUSE_SECONDS", {})
     (tmp_path / "archives").mkdir()
     (tmp_path / "models").mkdir()
     world = World(Jobs(tmp_path / "state" / "jobs"), seeds, tmp_path / "models", tmp_path / "archives")
     yield world
     for runner in world.runners():
-        os.kill(runner, signal.SIGKILL)
-
-
-@contextmanager
-def training(models: Path) -> Iterator[None]:
-    """Be somebody else who trains, so that a job comes to where it waits, and stays there."""
-    with (models / TRAINING).open("wb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def until(fact: Callable[[], bool]) -> None:
-    """Wait until something has come true."""
-    deadline = time.monotonic() + 30
-    while not fact():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
+        with suppress(ProcessLookupError):
+            os.kill(runner, signal.SIGKILL)
 
 
 def said(world: World, identifier: str) -> list[str]:
@@ -136,6 +119,7 @@ class Told(NamedTuple):
     places: Places
     result_file: Path
     messages: list[str]
+    at_keep: Callable[[], object] = lambda: None
 
     def progress(self, phase: str, done: float) -> None:
         assert phase
@@ -146,6 +130,7 @@ class Told(NamedTuple):
 
     def keep(self) -> None:
         self.messages.append("kept")
+        self.at_keep()
 
 
 def told(world: World, kind: str, **options: Any) -> Told:
@@ -175,6 +160,41 @@ def test_a_version_that_does_worse_is_saved_and_not_promoted(world: World, tiny_
     assert work.messages == ["kept", "saved v0002", f"v0002 did not go live: {len(result['objections'])} objections"]
 
 
+def damage_version(world: World) -> None:
+    (world.models / "v0001" / "report" / "report.md").unlink()
+
+
+def damage_pins(world: World) -> None:
+    (world.seeds / "pins.jsonl").write_text('{"id": "a", "text": "b", "must": ["c"]}', encoding="utf-8")
+
+
+def lock_out(world: World) -> None:
+    (world.models / "live").unlink()
+    (world.models / "live").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [(damage_version, "report/report.md is missing"), (damage_pins, "seeds/pins.jsonl"), (lock_out, "'live'")],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_version_that_cannot_be_promoted_is_told_of(
+    world: World, tiny_models: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[World], None], said: str
+) -> None:
+    """Where the promotion fails whose version is saved, the training is done, and its remarks say why."""
+    shutil.copytree(tiny_models, world.models, dirs_exist_ok=True)
+    saved = Registry(world.models).get("v0001")
+    report = json.loads((saved.folder / "report" / "report.json").read_bytes())
+    monkeypatch.setattr("tagger.training.train", lambda *_places, **_options: Trained(saved, report))
+    work = told(world, "train", promote=True)._replace(at_keep=lambda: damage(world))
+    result = kinds.run(work)
+    assert (result["version"], result["promoted"], result["objections"]) == ("v0001", False, [])
+    assert result["remarks"][-1].startswith("v0001 is saved, but promoting it failed: ")
+    assert said in result["remarks"][-1]
+    assert str(world.seeds.parent) not in result["remarks"][-1]
+    assert work.messages[-1] == result["remarks"][-1]
+
+
 def test_a_comparison_keeps_its_records_beside_its_summary(world: World, tiny_models: Path) -> None:
     """A comparison gives a summary, and each tag that comes or goes as a record of its own."""
     shutil.copytree(tiny_models, world.models, dirs_exist_ok=True)
@@ -191,19 +211,6 @@ def test_a_comparison_keeps_its_records_beside_its_summary(world: World, tiny_mo
     assert found[0] == found[1]
 
 
-def test_seeds_with_problems_are_told_without_paths(world: World) -> None:
-    """A training on seeds with problems fails with each of them, and names no folder of the machine."""
-    (world.seeds / "wrong.jsonl").write_text('{"id": "a", "text": "b", "themes": ["c"]}\n{"id":', encoding="utf-8")
-    job = world.jobs.create("train", {}, "desk")
-    with world.supervisor():
-        until(lambda: world.jobs.get(job.id).is_over)
-    job = world.jobs.get(job.id)
-    assert job.state == "failed"
-    assert len(job.errors) == 2
-    assert all(error.startswith("seeds/wrong.jsonl, line ") for error in job.errors)
-    assert str(world.seeds.parent) not in (world.jobs.folder / job.id / LOG).read_text(encoding="utf-8")
-
-
 UNKNOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "a kind": ("bake", {}),
     "an option": ("train", {"speed": 9}),
@@ -213,21 +220,18 @@ UNKNOWN: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def test_what_this_tagger_does_not_know_fails(world: World) -> None:
-    """Jobs that nobody can do fail with a sentence, and those after them are done."""
-    jobs = {name: world.jobs.create(*asked, "desk") for name, asked in UNKNOWN.items()}
-    with world.supervisor():
-        until(lambda: not world.jobs.waiting())
-    for name, job in jobs.items():
-        ended = world.jobs.get(job.id)
-        assert ended.state == "failed", name
-        assert len(ended.errors) == 1
-        assert ended.errors[0].endswith((".", "train"))
+@pytest.mark.parametrize("asked", UNKNOWN.values(), ids=UNKNOWN)
+def test_what_this_tagger_does_not_know_fails(world: World, asked: tuple[str, dict[str, Any]]) -> None:
+    """Jobs that nobody can do fail with a sentence."""
+    kind, options = asked
+    with pytest.raises(TaggerError, match=r"^(This|There) .*\.$"):
+        kinds.run(told(world, kind, **options))
 
 
 # ---- One at a time, at the lowest priority
 
 
+@pytest.mark.usefixtures("trainings_wait")
 def test_two_supervisors_start_one_process_of_low_priority(world: World) -> None:
     """However many look after the jobs, one process does the oldest job, behind all other work; the next waits."""
     with training(world.models):
@@ -261,6 +265,7 @@ def test_a_training_waits_for_another(world: World) -> None:
 # ---- Whatever ends processes
 
 
+@pytest.mark.usefixtures("trainings_wait")
 def test_a_job_survives_the_end_of_its_process(world: World) -> None:
     """A job whose process is killed is started again in another."""
     with training(world.models), world.supervisor():
@@ -268,10 +273,11 @@ def test_a_job_survives_the_end_of_its_process(world: World) -> None:
         until(lambda: world.is_waiting(job.id))
         (runner,) = world.runners()
         os.kill(runner, signal.SIGKILL)
-        until(lambda: world.jobs.get(job.id).attempts == 2)
-        assert world.runners() not in ([], [runner])
+        until(lambda: world.runners() not in ([], [runner]))
+        assert world.jobs.get(job.id).attempts == 2
 
 
+@pytest.mark.usefixtures("trainings_wait")
 def test_a_process_that_is_told_to_end_gives_its_job_back(world: World) -> None:
     """A process that ends in an orderly way, as with its machine, leaves nothing behind, and no attempt is counted."""
     with training(world.models):
@@ -284,6 +290,7 @@ def test_a_process_that_is_told_to_end_gives_its_job_back(world: World) -> None:
     assert world.jobs.get(job.id).attempts == 0
 
 
+@pytest.mark.usefixtures("trainings_wait")
 def test_a_job_survives_the_end_of_its_supervisor(world: World) -> None:
     """A job goes on when who started it is gone; a new one does not start it a second time."""
     with training(world.models):
@@ -308,9 +315,48 @@ def test_a_job_that_always_ends_its_process_fails(world: World) -> None:
     assert "ended 3 times" in ended.errors[0]
 
 
+def test_what_starts_no_process_is_no_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the machine has no room for its process, a job is started once there is some."""
+    left = [OSError(errno.EAGAIN, "no room")] * (MOST_ATTEMPTS + 1)
+    start = subprocess.Popen
+
+    def crowded(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        if left:
+            raise left.pop()
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", crowded)
+    jobs = [world.jobs.create("bake", {}, "desk") for _ in range(2)]
+    with world.supervisor():
+        until(lambda: not world.jobs.waiting())
+    for job in jobs:
+        assert "no such job as 'bake'" in world.jobs.get(job.id).errors[0]
+        assert world.jobs.get(job.id).attempts == 1
+
+
+def test_attempts_are_not_made_in_a_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two attempts at a job there is a while, in which no other is started and it can be cancelled."""
+    monkeypatch.setattr("tagger.jobs.store.PAUSE_SECONDS", {1: 3000, 2: 3000})
+    monkeypatch.setattr(sys, "executable", ENDS)
+    job, other, last = (world.jobs.create("train", {}, "desk") for _ in range(3))
+    with world.supervisor():
+        for attempts in (1, 2):
+            until(lambda attempts=attempts: world.jobs.get(job.id).attempts == attempts)
+            time.sleep(0.2)
+            assert world.jobs.get(job.id).attempts == attempts
+            assert world.jobs.get(other.id).attempts == 0
+            os.utime(world.jobs.folder / job.id / RECORD, (0, 0))
+        until(lambda: world.jobs.get(job.id).is_over)
+        until(lambda: world.jobs.get(other.id).attempts == 1)
+        until(lambda: world.jobs.cancel(other.id).is_over)
+        until(lambda: world.jobs.get(last.id).attempts == 1)
+    assert world.jobs.get(job.id).attempts == MOST_ATTEMPTS
+
+
 # ---- Cancelling
 
 
+@pytest.mark.usefixtures("trainings_wait")
 def test_a_running_job_is_cancelled(world: World) -> None:
     """A job that runs ends soon once it is cancelled, and leaves neither a version nor a part of one."""
     with training(world.models), world.supervisor():
@@ -323,7 +369,7 @@ def test_a_running_job_is_cancelled(world: World) -> None:
 
 
 STUBBORN = """
-import sys, time
+import resource, sys, time
 from pathlib import Path
 import msgspec
 from tagger.jobs import Jobs, kinds, runner
@@ -347,8 +393,21 @@ def finished(options, work):
     time.sleep(0.1)
     return {"saved": True}
 
-kinds.KINDS = {"train": kinds.Kind(Nothing, {"deaf": deaf, "finished": finished}[how])}
-runner.run(jobs, job, kinds.Places(Path(), Path(), Path()))
+def full(options, work):
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))
+    work.progress("first", 0)
+    work.log("nobody reads this")
+    resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    work.progress("second", 0)
+    return {"saved": True}
+
+def wrong(options, work):
+    from tagger.corpus import read_corpus
+    read_corpus(work.places.seeds)
+
+kinds.KINDS = {"train": kinds.Kind(Nothing, {f.__name__: f for f in (deaf, finished, full, wrong)}[how])}
+runner.run(jobs, job, kinds.Places(jobs.folder.parents[1] / "seeds", Path(), Path()))
 """
 
 
@@ -375,6 +434,27 @@ def test_what_is_complete_is_done(world: World) -> None:
     assert run_script(world, job, "finished") == 0
     ended = world.jobs.get(job.id)
     assert (ended.state, ended.result) == ("done", {"saved": True})
+
+
+def test_seeds_with_problems_are_told_without_paths(world: World) -> None:
+    """A job that finds problems in the seeds fails with each of them, and names no folder of the machine."""
+    (world.seeds / "wrong.jsonl").write_text('{"id": "a", "text": "b", "themes": ["c"]}\n{"id":', encoding="utf-8")
+    job = world.jobs.create("train", {}, "desk")
+    assert run_script(world, job, "wrong") == 0
+    job = world.jobs.get(job.id)
+    assert job.state == "failed"
+    assert len(job.errors) == 2
+    assert all(error.startswith("seeds/wrong.jsonl, line ") for error in job.errors)
+    assert str(world.seeds.parent) not in (world.jobs.folder / job.id / LOG).read_text(encoding="utf-8")
+
+
+def test_a_full_disk_does_not_end_a_job_that_writes_nothing_else(world: World) -> None:
+    """A job whose progress and log cannot be written for a while is done all the same."""
+    job = world.jobs.create("train", {}, "desk")
+    assert run_script(world, job, "full") == 0
+    ended = world.jobs.get(job.id)
+    assert (ended.state, ended.result) == ("done", {"saved": True})
+    assert said(world, job.id) == ["started, attempt 1", "second", "done"]
 
 
 # ---- What is on disk
@@ -471,6 +551,38 @@ def test_damaged_jobs_hold_up_nobody(world: World) -> None:
     assert [job.id for job in world.jobs.all()] == [*damaged.values(), odd.id]
 
 
+STUCK = {(LOCK, "a folder"), (LOCK, "a link")}
+"""Damages that keep a job from being started, so that it waits until somebody has put that right."""
+
+
+@pytest.mark.parametrize("part", [LOG, LOCK, OUTPUT, CANCEL])
+def test_damaged_parts_hold_up_nobody(
+    world: World, part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever another file of a job is, the job comes to its end or is said not to start, and the next one is done."""
+    monkeypatch.setattr(sys, "executable", ENDS)
+    damaged = {}
+    for name, damage in DAMAGES.items():
+        damaged[name] = world.jobs.create("train", {}, "desk").id
+        path = world.jobs.folder / damaged[name] / part
+        path.touch()
+        damage(path)
+    odd = world.jobs.create("train", {}, "desk")
+    with world.supervisor():
+        until(lambda: world.jobs.get(odd.id).is_over)
+    for name, identifier in damaged.items():
+        job = world.jobs.get(identifier)
+        assert job.is_over != ((part, name) in STUCK), name
+        ended = "cancelled" if part == CANCEL and name != "missing" else "failed"
+        assert job.state == (ended if job.is_over else "queued") or "damaged" in job.errors[0], name
+        assert isinstance(world.jobs.lines(identifier), list)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sorted(message[:10] for message in warned) == sorted(
+        f"Job {damaged[name]}" for _, name in STUCK if part == LOCK
+    )
+    assert not any(record.exc_info for record in caplog.records)
+
+
 @given(st.binary())
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_record_is_a_job(world: World, content: bytes) -> None:
@@ -514,6 +626,25 @@ def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Cannot keep a job"):
         Jobs(tmp_path / "state" / "jobs").create("train", {}, "desk")
     assert Jobs(tmp_path / "state" / "jobs").all() == []
+
+
+def test_what_may_be_lost_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a job is written but not sure to stay, it is refused, and neither there nor done; ids go on after it."""
+    seen = []
+
+    def fail(path: Path) -> None:
+        with world.jobs.hold(world.jobs.names()[-1]) as lock:
+            seen.append(lock)
+        raise OSError(errno.EIO, path.name)
+
+    first = world.jobs.create("train", {}, "desk")
+    with monkeypatch.context() as patch:
+        patch.setattr("tagger.jobs.store.sync", fail)
+        with pytest.raises(OutputError, match="Cannot keep a job"):
+            world.jobs.create("train", {}, "desk")
+    assert seen == [None], "somebody could have started it"
+    assert world.jobs.all() == [first]
+    assert [path.name for path in world.jobs.folder.iterdir()] == [first.id]
 
 
 def test_archives_are_files_of_known_kinds(world: World, tmp_path: Path) -> None:

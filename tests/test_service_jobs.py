@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import http.client
 import json
 import os
@@ -12,24 +12,27 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 
 from tagger.jobs import Jobs
+from tagger.jobs.kinds import DiffOptions, TrainOptions
 from tagger.registry import Registry
 from tagger.service.access import NOBODY
 from tagger.service.app import create_app
+from tagger.service.operation_schemas import DiffRequest, TrainRequest
 from tagger.service.problems import MEDIA_TYPE
 from tagger.settings import Settings
-from tagger.training import TRAINING, train
-from tests.conftest import write_seeds
+from tagger.training import train
+from tests.conftest import runners, training, until, write_seeds
 
 
 class World(NamedTuple):
@@ -55,31 +58,15 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(two_versions: Path, tmp_path: Path) -> Iterator[World]:
+def world(two_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A service of one's own, over a copy of the two versions."""
+    monkeypatch.setattr("tagger.jobs.supervisor.LOOK_SECONDS", 0.05)
     folder = Path(shutil.copytree(two_versions, tmp_path / "installation"))
     (folder / "archives").mkdir()
     names = ("models", "seeds", "archives", "state")
     settings = Settings(**{name: folder / name for name in names})
     with TestClient(create_app(settings), base_url="http://localhost", raise_server_exceptions=False) as client:
         yield World(client, settings)
-
-
-@contextlib.contextmanager
-def training(models: Path) -> Iterator[None]:
-    """Be somebody else who trains, so that a job comes to where it waits, and stays there."""
-    with (models / TRAINING).open("wb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def until(fact: Callable[[], Any]) -> Any:
-    """Wait until something has come true."""
-    deadline = time.monotonic() + 30
-    while not (found := fact()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
-    return found
 
 
 def ended(client: TestClient, location: str) -> dict[str, Any]:
@@ -89,7 +76,8 @@ def ended(client: TestClient, location: str) -> dict[str, Any]:
         job: dict[str, Any] = client.get(location).json()
         return job if job["ended"] else None
 
-    job: dict[str, Any] = until(look)
+    job = until(look)
+    assert job
     return job
 
 
@@ -123,6 +111,7 @@ def test_a_training_is_asked_for_and_followed(world: World) -> None:
     assert_problem(world.client.get(f"{location}/result"), 404)
 
 
+@pytest.mark.usefixtures("trainings_wait")
 def test_jobs_are_cancelled_and_listed(world: World) -> None:
     """The newest job comes first, a page tells where the next begins, and those that wait are cancelled at once."""
     with training(world.settings.models):
@@ -189,6 +178,36 @@ def test_what_cannot_be_written_is_refused(world: World) -> None:
     assert world.client.post("/v1/tags", json={"text": "Ministers met."}).status_code == 200
 
 
+def test_what_may_have_changed_is_not_said_to_be_unchanged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a promotion is written but not sure to stay, the answer asks to look; a job is then not there at all."""
+    world.client.post("/v1/models/v0002/promote", json={"force": "To go back from."})
+    jobs, models = world.settings.state / "jobs", world.settings.models
+    jobs.mkdir(parents=True)
+
+    def fail(path: Path) -> None:
+        if path in (jobs, models):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("tagger.files.sync", fail)
+    monkeypatch.setattr("tagger.jobs.store.sync", fail)
+    for path, body in (("rollback", {}), ("v0002/promote", {"force": "To try again."})):
+        detail = assert_problem(world.client.post(f"/v1/models/{path}", json=body), 503)["detail"]
+        assert "look at what is live" in detail
+        assert "nothing is changed" not in detail
+    assert assert_problem(world.client.post("/v1/train", json={}), 503)["detail"].endswith("nothing is changed.")
+    assert world.client.get("/v1/jobs").json()["jobs"] == []
+
+
+@pytest.mark.parametrize(("request_", "options"), [(TrainRequest, TrainOptions), (DiffRequest, DiffOptions)])
+def test_a_job_can_be_asked_for_all_it_knows(request_: type[BaseModel], options: type[Any]) -> None:
+    """What a request may say is what a job of its kind reads, with the same defaults."""
+    hints = get_type_hints(options)
+    asked = {name: field.annotation for name, field in request_.model_fields.items()}
+    assert asked == hints
+    defaults = {name: field.default for name, field in request_.model_fields.items() if not field.is_required()}
+    assert defaults == {field.name: field.default for field in msgspec.structs.fields(options) if not field.required}
+
+
 # ---- Versions
 
 
@@ -207,6 +226,7 @@ def test_a_worse_version_goes_live_for_a_reason_only(world: World) -> None:
     """A version that breaks a pin is refused with what it does worse; for a reason, which is kept, it goes live."""
     problem = assert_problem(world.client.post("/v1/models/v0002/promote", json={}), 409)
     assert any("pin" in objection for objection in problem["objections"])
+    assert problem["detail"].endswith("say why in the field `force`.")
     assert Registry(world.settings.models).live_name() == "v0001"
     assert_problem(world.client.post("/v1/models/v0002/promote", json={"force": ""}), 422)
     forced = world.client.post("/v1/models/v0002/promote", json={"force": "The theme is given up."})
@@ -267,16 +287,7 @@ def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         server.wait()
 
 
-def _runners(folder: Path) -> list[int]:
-    """Return the processes that run jobs of an installation."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"--state={folder / 'state'}".encode() in (process / "cmdline").read_bytes().split(b"\0"):
-                found.append(int(process.name))
-    return found
-
-
+@pytest.mark.usefixtures("trainings_wait")
 def test_jobs_survive_servers(two_versions: Path, tmp_path: Path) -> None:
     """A job goes on when its server is killed, and when it is killed too, the next server starts it again."""
     folder = Path(shutil.copytree(two_versions, tmp_path / "installation"))
@@ -287,10 +298,11 @@ def test_jobs_survive_servers(two_versions: Path, tmp_path: Path) -> None:
             until(lambda: jobs.get(job).progress)
             server.kill()
             server.wait()
-        (runner,) = _runners(folder)
+        (runner,) = runners(folder / "state")
         os.kill(runner, signal.SIGKILL)
         with serving(folder) as (server, port):
-            until(lambda: jobs.get(job).attempts == 2)
+            until(lambda: runners(folder / "state") not in ([], [runner]))
+            assert jobs.get(job).attempts == 2
     # The second server is gone as well by now, and what it started is not.
     until(lambda: jobs.get(job).state == "done")
-    assert Registry(folder / "models").names() == ["v0001", "v0002", "v0003"]
+    assert jobs.get(job).attempts == 2

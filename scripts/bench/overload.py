@@ -73,11 +73,15 @@ def long_text() -> str:
 def overload(service: Service, body: str, seconds: float) -> dict[str, str]:
     """Return what was measured, ready to be shown."""
     service.client(body, seconds=2.0)  # it warms up
+    alone, started = service.cpu(), time.monotonic()
     capacity = service.client(body, seconds=5.0)["200"]["per_second"]
+    share = (service.cpu() - alone) / (time.monotonic() - started)
     normal = service.client(body, seconds=5.0, rate=NORMAL_RATE)
     before = service.rss()
+    alone, started = service.cpu(), time.monotonic()
     with Watch(service) as watch:
         load = service.client(body, seconds=seconds, rate=TIMES * capacity)
+    share_under_load = (service.cpu() - alone) / (time.monotonic() - started)
     after_load = service.client(body, seconds=5.0, rate=NORMAL_RATE)
     time.sleep(1)
     answered, refused = load["200"], load.get("503", NONE)
@@ -87,6 +91,7 @@ def overload(service: Service, body: str, seconds: float) -> dict[str, str]:
         "offered, requests/s": f"{TIMES * capacity:,.0f}",
         "answered, requests/s": f"{answered['per_second']:,.0f}",
         "answered of capacity": f"{answered['per_second'] / capacity:.2f}",
+        "processor of the server: capacity, load": f"{share:.2f}, {share_under_load:.2f}",
         "refused (503), requests/s": f"{refused['per_second']:,.0f}",
         "failed, all in all": f"{failed:,}",
         "p50 / p99 of the answered, ms": f"{answered['p50']:.0f} / {answered['p99']:.0f}",
@@ -147,6 +152,11 @@ class Service:
             return 0
         finally:
             connection.close()
+
+    def cpu(self) -> float:
+        """Return the processor time of its first process so far, in seconds."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def rss(self) -> float:
         """Return the resident memory of its processes in MiB."""

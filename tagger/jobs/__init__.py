@@ -14,7 +14,7 @@ process before the work is done, the lock is free then, and the job is started a
 from __future__ import annotations
 
 from tagger.jobs.records import Job
-from tagger.jobs.store import Jobs
+from tagger.jobs.store import FOLDER, Jobs
 from tagger.jobs.supervisor import Supervisor
 
-__all__ = ["Job", "Jobs", "Supervisor"]
+__all__ = ["FOLDER", "Job", "Jobs", "Supervisor"]

@@ -9,9 +9,11 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
-from tagger.errors import InputError
+from tagger.errors import InputError, PromotionRefused, TaggerError
 from tagger.jobs.archives import SEEDS, check_archive
+from tagger.jobs.paths import without_paths
 from tagger.jobs.records import Job
+from tagger.jobs.store import LONGEST_LINE
 
 Result = dict[str, Any]
 Options = TypeVar("Options")
@@ -82,14 +84,14 @@ def _train(options: TrainOptions, work: Work) -> Result:
     work.keep()
     name = trained.version.name
     work.log(f"saved {name}")
-    said = {"promoted": False, "objections": [], "remarks": list(remarks(trained.report))}
+    said: Result = {"promoted": False, "objections": [], "remarks": list(remarks(trained.report))}
     if options.promote:
-        said |= _promote(name, work)
+        _promote(name, work, said)
     return {"version": name, "scores": trained.version.manifest["scores"], **said}
 
 
-def _promote(name: str, work: Work) -> Result:
-    from tagger.errors import PromotionRefused
+def _promote(name: str, work: Work, said: Result) -> None:
+    """Promote a version, and say what came of it: whatever that is, the training is done."""
     from tagger.promotion import promote
     from tagger.registry import Registry
 
@@ -98,9 +100,14 @@ def _promote(name: str, work: Work) -> Result:
         promote(Registry(work.places.models), name, work.places.seeds, by=work.job.by)
     except PromotionRefused as refusal:
         work.log(f"{name} did not go live: {len(refusal.objections)} objections")
-        return {"objections": list(refusal.objections)}
-    work.log(f"{name} is live")
-    return {"promoted": True}
+        said["objections"] = list(refusal.objections)
+    except (OSError, TaggerError) as error:
+        why = without_paths(" ".join(str(error).split()), msgspec.structs.asdict(work.places))
+        said["remarks"].append(f"{name} is saved, but promoting it failed: {why}"[:LONGEST_LINE])
+        work.log(said["remarks"][-1])
+    else:
+        work.log(f"{name} is live")
+        said["promoted"] = True
 
 
 def _diff(options: DiffOptions, work: Work) -> Result:

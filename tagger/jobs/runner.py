@@ -7,12 +7,12 @@ import signal
 import threading
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import msgspec
 
-from tagger.errors import InputError, SeedsError, TaggerError
+from tagger.errors import InputError, OutputError, SeedsError, TaggerError
 from tagger.jobs import kinds
 from tagger.jobs.kinds import Places
 from tagger.jobs.paths import without_paths
@@ -96,13 +96,15 @@ class _Work:
         self._interrupting = threading.Lock()
 
     def progress(self, phase: str, done: float) -> None:
-        """Write what is done now, not too often."""
+        """Write what is done now, not too often, and if that is possible: it is not worth the job."""
         is_new = self.job.progress is None or self.job.progress.phase != phase
         if is_new:
             self.log(phase)
         if is_new or time.monotonic() - self._written_at >= PROGRESS_SECONDS:
-            self.job = self._jobs.change(self.job, progress=Progress(phase, round(done, 4)))
+            self.job = msgspec.structs.replace(self.job, progress=Progress(phase, round(done, 4)))
             self._written_at = time.monotonic()
+            with suppress(OutputError):
+                self._jobs.change(self.job)
 
     def log(self, message: str) -> None:
         """Write a line into the log."""
@@ -129,7 +131,7 @@ class _Work:
         if self._jobs.is_cancelled(self.job.id):
             return self.end(state="cancelled")
         self.log("stopped; to be started again")
-        return self._jobs.change(self.job, state="queued", attempts=self.job.attempts - 1, progress=None)
+        return self._jobs.give_back(self.job)
 
     def _watch(self) -> None:
         while not self._kept.wait(LOOK_SECONDS):

@@ -8,15 +8,15 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from tagger.errors import OutputError, Overloaded, UnknownJob
-from tagger.files import read_plain, replace_file, sync
+from tagger.files import held, read_plain, replace_file, sync
 from tagger.jobs.records import Job, LogLine, damaged, now
 
 FOLDER = "jobs"
@@ -31,6 +31,9 @@ MOST_KEPT = 100
 
 MOST_WAITING = 100
 MOST_ATTEMPTS = 3
+
+PAUSE_SECONDS: Mapping[int, float] = {1: 2.0, 2: 10.0}
+"""How long a job waits after so many attempts: by then there may be memory again, or whatever was missing."""
 
 LOG_LINES, LONGEST_LINE = 100, 1000
 """What is shown of a log, and the characters of a line."""
@@ -62,13 +65,15 @@ class Jobs:
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.folder))
             try:
                 replace_file(draft / RECORD, _encoded(job))
-                identifier = self._publish(draft)
+                (draft / LOCK).touch()
+                with held(draft / LOCK):  # nobody starts it before it is sure to stay
+                    identifier = self._publish(draft)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         except OSError as error:
-            raise OutputError(f"Cannot keep a job in {self.folder}: {error.strerror or error}.") from error
+            raise OutputError(f"Cannot keep a job in the folder of jobs: {error.strerror or error}.") from error
         self._prune()
-        return self.get(identifier)
+        return msgspec.structs.replace(job, id=identifier)
 
     def names(self) -> list[str]:
         """Return the ids of all jobs, oldest first."""
@@ -128,11 +133,10 @@ class Jobs:
     @contextmanager
     def hold(self, identifier: str) -> Iterator[int | None]:
         """Take the lock of a job and give its handle, or None where another process has it."""
-        path = self.folder_of(identifier) / LOCK
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            handle = os.open(self.folder_of(identifier) / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except OSError as error:
-            raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+            raise OutputError(f"Cannot open {LOCK} of job {identifier}: {error.strerror}.") from error
         try:
             yield handle if _lock(handle) else None
         finally:
@@ -149,6 +153,19 @@ class Jobs:
             return None
         return self.change(job, state="running", attempts=job.attempts + 1, started=job.started or now())
 
+    def give_back(self, job: Job) -> Job:
+        """Let a job that is held wait again, as if this attempt at it had not been."""
+        return self.change(job, state="queued", attempts=job.attempts - 1, progress=None)
+
+    def rests(self, job: Job) -> bool:
+        """Tell whether it is too early for another attempt at a job."""
+        if job.is_over or self.is_cancelled(job.id):
+            return False
+        with suppress(OSError):
+            age = time.time() - (self.folder / job.id / RECORD).stat().st_mtime
+            return 0 <= age < PAUSE_SECONDS.get(job.attempts, 0)
+        return False
+
     def change(self, job: Job, **changes: Any) -> Job:
         """Write what is new of a job that is held. Raises OutputError."""
         changed = msgspec.structs.replace(job, **changes)
@@ -157,8 +174,9 @@ class Jobs:
 
     def end(self, job: Job, **changes: Any) -> Job:
         """Write what has come of a job that is held."""
-        self.log(job.id, changes["state"])
-        return self.change(job, ended=now(), progress=None, **changes)
+        ended = self.change(job, ended=now(), progress=None, **changes)
+        self.log(job.id, ended.state)
+        return ended
 
     def _end_if_cancelled(self, job: Job) -> bool:
         if job.is_over or not self.is_cancelled(job.id):
@@ -166,13 +184,20 @@ class Jobs:
         self.end(job, state="cancelled")
         return True
 
-    # ---- The log
+    # ---- The log, and what its process prints
 
     def log(self, identifier: str, message: str) -> None:
-        """Add a line to the log of a job."""
+        """Add a line to the log of a job, if that is possible: a line is not worth the job."""
         line = msgspec.json.encode(LogLine(now(), message[:LONGEST_LINE]))
-        with (self.folder_of(identifier) / LOG).open("ab", buffering=0) as stream:
+        with suppress(OSError), _appending(self.folder_of(identifier) / LOG) as stream:
             stream.write(line + b"\n")
+
+    def output(self, identifier: str) -> BinaryIO:
+        """Open the file for what the process of a job prints; where that is not possible, it is lost."""
+        try:
+            return _appending(self.folder_of(identifier) / OUTPUT)
+        except OSError:
+            return _appending(Path(os.devnull))
 
     def lines(self, identifier: str) -> list[LogLine]:
         """Return the last lines of a job's log; one that was cut off by the end of its process is left out."""
@@ -189,7 +214,10 @@ class Jobs:
     # ---- Folders
 
     def _publish(self, draft: Path) -> str:
-        """Rename a draft to the next number; when another process was faster, to the one after."""
+        """Rename a draft to the next number; when another process was faster, to the one after.
+
+        Where this cannot be brought to the disk the draft is a draft again.
+        """
         while True:
             identifier = f"{max(map(int, self.names()), default=0) + 1:06d}"
             try:
@@ -198,7 +226,11 @@ class Jobs:
                 if identifier in self.names():
                     continue
                 raise
-            sync(self.folder)
+            try:
+                sync(self.folder)
+            except OSError:
+                (self.folder / identifier).rename(draft)
+                raise
             return identifier
 
     def _prune(self) -> None:
@@ -217,6 +249,12 @@ class Jobs:
 
 def _encoded(job: Job) -> bytes:
     return msgspec.json.format(msgspec.json.encode(job), indent=1) + b"\n"
+
+
+def _appending(path: Path) -> BinaryIO:
+    """Open a file to write at its end. Raises OSError, also for a link, and for a pipe that nobody reads."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.fdopen(os.open(path, flags, 0o644), "ab", buffering=0)
 
 
 def _lock(handle: int) -> bool:

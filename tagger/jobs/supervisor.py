@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from tagger.errors import OutputError, UnknownJob
-from tagger.jobs.store import OUTPUT, Jobs
+from tagger.errors import TaggerError
+from tagger.jobs.store import Jobs
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether there is something to start."""
@@ -31,6 +31,7 @@ class Supervisor:
         self._environment = environment
         self._woken = threading.Event()
         self._stopped = False
+        self._warned: set[str] = set()
         self._thread = threading.Thread(target=self._follow, name="jobs", daemon=True)
 
     def __enter__(self) -> Self:
@@ -60,25 +61,37 @@ class Supervisor:
     def _start_next(self) -> None:
         for job in self._jobs.waiting():
             try:
-                if self._runs(job.id):
+                if self._has_its_turn(job.id):
                     return
-            except (UnknownJob, OutputError) as error:
-                logger.warning("Job %s cannot be started: %s", job.id, error)
+            except (OSError, TaggerError) as error:
+                self._warn(job.id, error)
 
-    def _runs(self, identifier: str) -> bool:
-        """Tell whether a job runs, started if it did not."""
+    def _has_its_turn(self, identifier: str) -> bool:
+        """Tell whether a job runs, started if it did not, or will be before all others."""
         with self._jobs.hold(identifier) as lock:
-            if lock is None:
+            if lock is None or self._jobs.rests(self._jobs.get(identifier)):
                 return True
-            if self._jobs.begin(identifier) is None:
+            job = self._jobs.begin(identifier)
+            if job is None:
                 return False
-            self._start(identifier, lock)
+            try:
+                self._start(identifier, lock)
+            except OSError as error:  # the machine has no room for a process: no other job can be started either
+                self._jobs.give_back(job)
+                self._warn(identifier, error)
             return True
+
+    def _warn(self, identifier: str, error: Exception) -> None:
+        """Write once what keeps a job from being started."""
+        message = f"Job {identifier} cannot be started: {error}"
+        if message not in self._warned:
+            self._warned.add(message)
+            logger.warning("%s", message)
 
     def _start(self, identifier: str, lock: int) -> None:
         """Start the process of a job. It has the lock from the first, for it shares it with this process until then."""
         command = [sys.executable, "-m", "tagger", "jobs", "run", identifier]
-        with (self._jobs.folder_of(identifier) / OUTPUT).open("ab") as output:
+        with self._jobs.output(identifier) as output:
             process = subprocess.Popen(
                 [*command, f"--state={self._jobs.folder.parent}", f"--lock={lock}"],
                 env={**os.environ, **self._environment},

@@ -15,7 +15,7 @@ from tagger.errors import Overloaded
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-MOST_WAITING = 500
+MOST_WAITING = 200
 """Requests that may be there without being looked at; each takes well under a millisecond."""
 
 MOST_BODIES = 20
@@ -24,7 +24,7 @@ MOST_BODIES = 20
 SMALL_BODY_BYTES = 65_536
 """What each body may have beside that: large ones that never end must not keep small ones out."""
 
-MOST_TURNS = 100
+MOST_TURNS = 50
 """Requests that may keep the event loop one after the other."""
 
 LOOP_SECONDS = 0.002
@@ -52,7 +52,8 @@ class Admission:
         self._tickets = 0
         self._turns: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._taken = False
-        self._turned = self._worked = 0.0
+        self._let_go = 0
+        self._begun = self._ended = 0.0
         self._each = LOOP_SECONDS
         self._lanes = (_Lane(), _Lane())
 
@@ -97,20 +98,27 @@ class Admission:
             await turn
         else:
             self._taken = True
-            self._turned = time.monotonic()
-            loop.call_soon(self._next_turn, loop)
+            self._begun = self._ended = time.monotonic()
+            loop.call_soon(self._next_turns, loop)
 
-    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _next_turns(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
-        elsewhere = now - self._turned - self._worked
-        self._turned, self._worked = now, 0.0
-        self._taken = bool(self._turns)
-        for _ in range(min(len(self._turns), max(1, min(int(elsewhere / self._each), MOST_TURNS)))):
-            _, turn = self._turns.popleft()
-            if not turn.done():
-                turn.set_result(None)
+        if self._let_go:
+            self._each += ((now - self._begun) / self._let_go - self._each) / 10
+        elsewhere = self._begun - self._ended
+        self._ended = now
+        self._let_go = min(len(self._turns), max(1, min(int(elsewhere / self._each), MOST_TURNS)))
+        self._taken = self._let_go > 0
         if self._taken:
-            loop.call_soon(self._next_turn, loop)
+            loop.call_soon(self._begin_turns)
+            for _ in range(self._let_go):
+                _, turn = self._turns.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+            loop.call_soon(self._next_turns, loop)
+
+    def _begin_turns(self) -> None:
+        self._begun = time.monotonic()
 
     def take(self, size: int, more: int) -> None:
         """Take in more of a body that has some size, which `give_back` ends. Raises Overloaded."""
@@ -126,7 +134,7 @@ class Admission:
     async def do(self, seconds: float, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Return what some work of about so many seconds returns. Raises Overloaded where it would wait too long."""
         if seconds <= LOOP_SECONDS:
-            return self._do_now(work, *arguments)
+            return work(*arguments)
         lane = self._lanes[seconds > SHORT_SECONDS]
         if lane.waiting and lane.seconds > self._queue_seconds:
             raise self._refusal()
@@ -135,15 +143,6 @@ class Admission:
             return await run_in_threadpool(work, *arguments)
         finally:
             lane.free.release()
-
-    def _do_now(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        started = time.monotonic()
-        try:
-            return work(*arguments)
-        finally:
-            took = time.monotonic() - started
-            self._worked += took
-            self._each += (took - self._each) / 100
 
     async def _wait(self, lane: _Lane, seconds: float) -> None:
         lane.waiting += 1

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from tagger import promotion
-from tagger.errors import DamagedVersion, NoLiveVersion, OutputError, SeedsError
+from tagger.errors import DamagedVersion, NoLiveVersion, OutputError, PromotionRefused, SeedsError
 from tagger.files import read_plain
 from tagger.jobs import Job, Jobs
 from tagger.jobs.archives import archive_names, check_archive
@@ -44,6 +44,11 @@ NDJSON = "application/x-ndjson"
 CHUNK = 1 << 16
 
 LOCATION = {"headers": {"Location": {"description": "Where the job is told of.", "schema": {"type": "string"}}}}
+
+UNCHANGED = "nothing is changed."
+LOOK_AT_LIVE = "look at what is live before asking again: GET /v1/models/live"
+LOOK_AT_JOB = "look at the job before asking again."
+"""What is said where something could not be written whole; that it counts may have been written even so."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -115,7 +120,7 @@ def result(request: Request, job: str) -> StreamingResponse:
 @router.post("/v1/jobs/{job}/cancel", response_model=JobDetails, responses=declared(404, *BODY_PROBLEMS, 503))
 async def cancel(_given: Annotated[Nothing, Body()], request: Request, job: str) -> Response:
     """Cancel a job: at once if it waits, within seconds if it runs; one that is over stays as it is."""
-    return await _in_thread(_cancel, request, job)
+    return await _in_thread(_cancel, request, job, unwritten=LOOK_AT_JOB)
 
 
 @router.get("/v1/archives", responses=declared())
@@ -145,13 +150,13 @@ def version(request: Request, version: str) -> VersionDetails:
 @router.post("/v1/models/{version}/promote", response_model=Promoted, responses=declared(404, 409, *BODY_PROBLEMS, 503))
 async def promote(given: Annotated[PromoteRequest, Body()], request: Request, version: str) -> Response:
     """Make a version live, if it does nothing worse than the live one, or for a reason."""
-    return await _in_thread(_promote, request, version, given.force)
+    return await _in_thread(_promote, request, version, given.force, unwritten=LOOK_AT_LIVE)
 
 
 @router.post("/v1/models/rollback", response_model=RolledBack, responses=declared(409, *BODY_PROBLEMS, 503))
 async def rollback(_given: Annotated[Nothing, Body()], request: Request) -> Response:
     """Make the version that was live before live again."""
-    return await _in_thread(_rollback, request)
+    return await _in_thread(_rollback, request, unwritten=LOOK_AT_LIVE)
 
 
 # ---- What they do
@@ -183,6 +188,9 @@ def _promote(request: Request, version: str, force: str | None) -> Response:
     except SeedsError as error:
         problems = " ".join(error.problems[:SHOWN_PROBLEMS])
         raise HTTPException(422, without_paths(problems, {"seeds": seeds})) from error
+    except PromotionRefused as refusal:
+        remedy = "To promote it all the same, say why in the field `force`."
+        raise PromotionRefused(refusal.found, remedy, refusal.objections) from refusal
     objections = [objection.detail for objection in verdict.objections]
     return _answer(
         Promoted(version=version, instead_of=verdict.live, objections=objections, remarks=list(verdict.remarks))
@@ -199,16 +207,14 @@ def _rollback(request: Request) -> Response:
     return _answer(RolledBack(version=live.name, instead_of=before))
 
 
-async def _in_thread(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+async def _in_thread(work: Callable[[*Ts], T], *arguments: *Ts, unwritten: str = UNCHANGED) -> T:
     """Return what some work returns, done in a thread. Raises HTTPException 503 where it cannot write."""
     try:
         return await run_in_threadpool(work, *arguments)
     except OutputError as error:
         logger.error("Nothing can be written: %s", error)  # the error names a path, the answer does not
         reason = getattr(error.__cause__, "strerror", None) or "it is closed"
-        raise HTTPException(
-            503, f"What this needs to write cannot be written ({reason}); nothing is changed."
-        ) from error
+        raise HTTPException(503, f"What this needs to write cannot be written ({reason}); {unwritten}") from error
 
 
 def _details(jobs: Jobs, job: Job) -> JobDetails:

@@ -44,6 +44,7 @@ def _response(status: int, detail: str, *headers: str) -> bytes:
     return STATUS_LINE[status] + "\r\n".join((*lines, "", "")).encode() + body
 
 
+CONTINUE = STATUS_LINE[100]
 CLOSE = "connection: close"
 BUSY = "The service has more to do than it can within a moment. Send the request again later."
 RETRY = f"retry-after: {RETRY_SECONDS}"
@@ -65,10 +66,10 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        # Head and body of an answer are two writes; asyncio leaves it out where the listening socket names no protocol.
+        # asyncio leaves it out where the listening socket names no protocol.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.admission: Admission = self.app_state["admission"]
-        self.transport = LingeringTransport(transport, self)  # type: ignore[assignment]
+        self.transport: LingeringTransport = LingeringTransport(transport, self)  # type: ignore[assignment]
         self.arriving = False
         self._in_head = True
         self._apart = 0
@@ -165,13 +166,18 @@ class Protocol(HttpToolsProtocol):
         if self._shed:
             self._answer_shed(self._shed)
         else:
-            if not self.pipeline and not self.cycle.response_complete:
+            state = self.cycle.scope["state"]
+            if not (self.pipeline or self.cycle.response_complete or state.get("looked_at")):
                 self.cycle.scope["state"]["ticket"] = self.admission.arrive()
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
+        if not self.transport.is_closing():
+            self.transport.flush()
         super().on_response_complete()
+        if self._deaf and not self.pipeline:
+            self.transport.close()
         if self._answered() and not self.transport.is_closing():
             self._is_idle()
 
@@ -284,7 +290,12 @@ class Protocol(HttpToolsProtocol):
             self._deaf = True
             self.cycle.keep_alive = False
             return
-        if self._in_head or self._shed or not (self.pipeline or self.cycle.response_started):
+        if self.pipeline:
+            # Those before it are answered; the newest, of which the end is missing or wrong, is not.
+            self._deaf = True
+            self.pipeline.popleft()
+            return
+        if self._in_head or self._shed or not self.cycle.response_started:
             self.transport.write(self._shed or last_words)
         self.transport.close()
         if not self._answered():
@@ -302,6 +313,7 @@ class LingeringTransport:
         self._transport = transport
         self._protocol = protocol
         self._closing = False
+        self._head = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -311,14 +323,29 @@ class LingeringTransport:
         return self._closing or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Send something, unless nobody is there any more: of requests sent in one go, only the last is told so."""
-        if not self.is_closing():
-            self._transport.write(data)
+        """Send something, unless nobody is there any more: of requests sent in one go, only the last is told so.
+
+        The head of an answer goes with its body: sending costs, and lets other threads take the interpreter away.
+        """
+        if self.is_closing():
+            return
+        if data.startswith(b"HTTP/1.1 ") and data.endswith(b"\r\n\r\n") and not data.startswith(CONTINUE):
+            self._head = data
+        else:
+            self._transport.write(self._head + data if self._head else data)
+            self._head = b""
+
+    def flush(self) -> None:
+        """Send a head that has no body."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
 
     def close(self) -> None:
         """Say nothing more."""
         if self.is_closing():
             return
+        self.flush()
         self._closing = True
         protocol = self._protocol
         if self._transport.get_write_buffer_size():

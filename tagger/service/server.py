@@ -71,9 +71,9 @@ def _check_open(settings: Settings, keys: Keys, without_keys: bool) -> None:
         return
     if not (without_keys and settings.without_keys):
         raise ServiceError(
-            f"At {', '.join((settings.host, *settings.allowed_hosts))} others can reach this service, and there are "
-            "no keys: anybody could tag, train and promote. Make a key: tagger keys create NAME --scopes tag,admin. Or, "
-            "if that is what you want, say so twice: the option --without-keys and the setting TAGGER_WITHOUT_KEYS=true."
+            f"Others can reach this service at {', '.join((settings.host, *settings.allowed_hosts))}, and there are no "
+            "keys: anybody could tag, train and promote. Make one: tagger keys create NAME --scopes tag,admin. Or, if "
+            "that is what you want, say so twice: the option --without-keys and the setting TAGGER_WITHOUT_KEYS=true."
         )
 
 

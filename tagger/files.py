@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from tagger.errors import OutputError
 
@@ -153,6 +154,12 @@ def read_plain(path: Path) -> bytes:
     """Return what a regular file holds. Raises OSError, also for a link, a pipe or a device."""
     with _plain(path) as handle, os.fdopen(handle, "rb", closefd=False) as stream:
         return stream.read()
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Return a stream of what a regular file holds. Raises OSError, also for a link, a pipe or a device."""
+    with _plain(path) as handle:
+        return os.fdopen(os.dup(handle), "rb")
 
 
 def folder_problem(folder: Path, digests: Mapping[str, str], besides: Collection[str] = ()) -> str | None:

@@ -53,7 +53,10 @@ SUMS = "SHA256SUMS"
 SIGNATURE = "signature"
 
 LIVE = "live"
-_VERSION = re.compile(r"v(?:[0-9]{4}|[1-9][0-9]{4,})")
+SHOWN_NAME = 100
+"""Characters of a name from outside."""
+
+_VERSION = re.compile(r"v(?:[0-9]{4}|[1-9][0-9]{4,8})")
 _DRAFT_PREFIX = ".draft-"
 _EARLIER = "manifest.json.sha256"
 """What stood in the place of the sums before they covered the time stamp."""
@@ -134,14 +137,16 @@ class Registry:
         """Return a version by name. Raises UnknownVersion or DamagedVersion."""
         known = self.names()
         if name not in known:
-            raise UnknownVersion(f"There is no version {name!r}; known are: {', '.join(known) or 'none'}.")
+            raise UnknownVersion(f"There is no version {name[:SHOWN_NAME]!r}; known are: {', '.join(known) or 'none'}.")
         folder = self.folder / name
-        if not (folder / SUMS).exists() and (folder / _EARLIER).exists():
-            raise OutdatedVersion(f"Version {name} was saved by an earlier tagger.", "Train again: tagger train")
         try:
+            if not (folder / SUMS).exists() and (folder / _EARLIER).exists():
+                raise OutdatedVersion(f"Version {name} was saved by an earlier tagger.", "Train again: tagger train")
             root, created, manifest = (_read(name, folder / record) for record in (SUMS, CREATED, MANIFEST))
         except FileNotFoundError as error:
             raise _damaged(name, f"{Path(error.filename).name} is missing") from error
+        except PermissionError as error:
+            raise _damaged(name, "its folder is closed to the user of this process") from error
         if root != _sums({CREATED: created, MANIFEST: manifest}):
             raise _damaged(name, f"{CREATED}, {MANIFEST} or {SUMS} is not what was saved")
         try:

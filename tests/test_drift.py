@@ -221,6 +221,7 @@ def test_where_nothing_was_seen_the_command_fails(
 ) -> None:
     """What cannot be compared is an error in one sentence, with what to give instead."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TAGGER_STATE", "state")  # the one of the other tests has seen texts
     Path("a.txt").write_text(SENTENCES["railways"][0])
     Path("empty.jsonl").write_text("{")
     failed, out, said = run("models", "drift", "--models", tiny_models, *options)

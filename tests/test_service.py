@@ -38,7 +38,7 @@ from tagger.service.app import create_app
 from tagger.service.examples import BATCHES, DOCUMENTS, PAGE
 from tagger.service.problems import MEDIA_TYPE, STATUSES
 from tagger.service.schemas import BatchAnswer, TaggedPage, TaggedText
-from tagger.service.server import run
+from tagger.service.server import PROTOCOL, run
 from tagger.settings import Settings, load_settings
 from tagger.tagging import Tagger, Wanted
 
@@ -446,7 +446,7 @@ def test_another_content_type_is_refused(client: TestClient, kind: str | None) -
     assert client.post("/v1/tags", content=_document(), headers={"Content-Type": kind}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v1/tags/", "/v1/tags/%ff%00", "/v1/models/v0001", "//"])
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/tags/", "/v1/tags/%ff%00", "/v1/models/v0001/nothing", "//"])
 def test_an_unknown_path_is_refused(client: TestClient, path: str) -> None:
     """What does not exist is a problem that says where to look."""
     assert "GET /" in assert_problem(client.get(f"http://localhost{path}"), 404)["detail"]
@@ -622,7 +622,7 @@ class Server:
     """uvicorn on a free port of this machine, in a thread."""
 
     def __init__(self, app: FastAPI) -> None:
-        config = uvicorn.Config(app, port=0, loop="uvloop", http="httptools", log_config=None, access_log=False)
+        config = uvicorn.Config(app, port=0, http=PROTOCOL, log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 

@@ -219,7 +219,7 @@ def test_a_version_is_told_of_without_its_texts(world: World) -> None:
     assert found["manifest"] == {name: value for name, value in version.manifest.items() if name != "canaries"}
     assert found["report"]["held_out"]
     (version.folder / "report" / "report.json").write_bytes(b"{}")
-    assert_problem(world.client.get("/v1/models/v0002"), 503)
+    assert_problem(world.client.get("/v1/models/v0002"), 409)
 
 
 def test_a_worse_version_goes_live_for_a_reason_only(world: World) -> None:

@@ -353,7 +353,6 @@ class Client:
 
 def serve_as_client() -> None:
     """Do what standard input says and print what came of it."""
-    import uvloop
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -361,7 +360,7 @@ def serve_as_client() -> None:
     by_status: dict[str, list[float]] = defaultdict(list)
     in_time: dict[str, int] = defaultdict(int)
     halves: list[list[float]] = []
-    for due, ms, status in uvloop.run(Client(**given).run()):
+    for due, ms, status in asyncio.run(Client(**given).run()):
         by_status[str(status)].append(ms)
         in_time[str(status)] += due + ms / 1000 <= given["seconds"]
         while len(halves) <= due * 2:

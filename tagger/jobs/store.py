@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from tagger.errors import OutputError, Overloaded, UnknownJob
-from tagger.files import held, read_plain, replace_file, sync
+from tagger.files import held, locked, make_folder, read_plain, replace_file, sync
 from tagger.jobs.records import Job, LogLine, damaged, now
 
 FOLDER = "jobs"
@@ -41,7 +41,7 @@ LOG_LINES, LONGEST_LINE = 100, 1000
 DRAFT_SECONDS = 3600
 """The age at which a hidden folder is what a killed process left."""
 
-_ID = re.compile(r"[0-9]{6,}")
+_ID = re.compile(r"[0-9]{6,12}")
 
 
 class Jobs:
@@ -57,29 +57,39 @@ class Jobs:
 
         Raises Overloaded where very many wait already, and OutputError where it cannot be written.
         """
-        if len(self.waiting()) >= MOST_WAITING:
-            raise Overloaded(f"{MOST_WAITING} jobs wait already. Cancel some, or ask again when they are done.")
         job = Job(kind=kind, options=options, by=by, created=now())
         try:
-            _make(self.folder)
-            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.folder))
-            try:
-                replace_file(draft / RECORD, _encoded(job))
-                (draft / LOCK).touch()
-                with held(draft / LOCK):  # nobody starts it before it is sure to stay
-                    identifier = self._publish(draft)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
+            make_folder(self.folder)
+            with locked(self.folder):
+                if len(self.waiting()) >= MOST_WAITING:
+                    raise Overloaded(f"{MOST_WAITING} jobs wait already. Cancel some, or ask again when they are done.")
+                identifier = self._save(job)
         except OSError as error:
             raise OutputError(f"Cannot keep a job in the folder of jobs: {error.strerror or error}.") from error
         self._prune()
         return msgspec.structs.replace(job, id=identifier)
 
+    def _save(self, job: Job) -> str:
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.folder))
+        try:
+            replace_file(draft / RECORD, _encoded(job))
+            (draft / LOCK).touch()
+            with held(draft / LOCK):  # nobody starts it before it is sure to stay
+                return self._publish(draft)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
     def names(self) -> list[str]:
         """Return the ids of all jobs, oldest first."""
         with suppress(OSError):
-            return sorted((path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name)), key=int)
+            return [path.name for path in self._numbered() if not path.is_symlink()]
         return []
+
+    def _numbered(self) -> list[Path]:
+        """Return what is called like a job, be it one or not, by number."""
+        return sorted(
+            (path for path in self.folder.iterdir() if _ID.fullmatch(path.name)), key=lambda path: int(path.name)
+        )
 
     def get(self, identifier: str) -> Job:
         """Return a job. Raises UnknownJob. One whose record is damaged is given as failed."""
@@ -219,11 +229,11 @@ class Jobs:
         Where this cannot be brought to the disk the draft is a draft again.
         """
         while True:
-            identifier = f"{max(map(int, self.names()), default=0) + 1:06d}"
+            identifier = f"{max((int(path.name) for path in self._numbered()), default=0) + 1:06d}"
             try:
                 draft.rename(self.folder / identifier)
             except OSError:
-                if identifier in self.names():
+                if os.path.lexists(self.folder / identifier):
                     continue
                 raise
             try:
@@ -263,14 +273,6 @@ def _lock(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _make(folder: Path) -> None:
-    """Make a folder, and bring its name and those of the folders above it to the disk."""
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in new:
-        sync(path.parent)
 
 
 def _remove(path: Path) -> None:

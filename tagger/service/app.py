@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.telemetry import TelemetryConfig
 
-from tagger.jobs import Jobs, Supervisor
+from tagger.jobs import FOLDER, Jobs, Supervisor
 from tagger.keys import EXPECTED, FILE, Keys
 from tagger.registry import Registry
 from tagger.service import operations, problems, routes, sessions
@@ -78,7 +78,7 @@ def create_app(settings: Settings, *, keys_expected: bool = False) -> FastAPI:
     app.state.admission = Admission(settings.queue_seconds, settings.max_body_bytes)
     app.state.keys = Keys(settings.state / FILE, expected=keys_expected)
     app.state.limits = RateLimits(settings.rate, settings.redis_url)
-    app.state.jobs = Jobs(settings.state / "jobs")
+    app.state.jobs = Jobs(settings.state / FOLDER)
     problems.install(app)
     # Not by include_router, which looks for the route of each request twice; first, for the router tries all in order.
     app.router.routes[:0] = [*routes.router.routes, *operations.router.routes, *sessions.router.routes]

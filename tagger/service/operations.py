@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tagger import promotion
 from tagger.errors import DamagedVersion, NoLiveVersion, OutputError, PromotionRefused, SeedsError
-from tagger.files import read_plain
+from tagger.files import open_plain, read_plain
 from tagger.jobs import Job, Jobs
 from tagger.jobs.archives import archive_names, check_archive
 from tagger.jobs.paths import without_paths
@@ -111,7 +111,7 @@ def result(request: Request, job: str) -> StreamingResponse:
     """Return the records that a comparison has found, one on a line."""
     path = _jobs(request).folder_of(job) / RESULT
     try:
-        stream = path.open("rb")
+        stream = open_plain(path)
     except OSError as error:
         raise HTTPException(404, f"Job {job} has no records: it is no comparison, or not done.") from error
     return StreamingResponse(_chunks(stream), media_type=NDJSON)
@@ -132,7 +132,7 @@ def archives(request: Request) -> Archives:
 # ---- Versions
 
 
-@router.get("/v1/models/{version}", responses=declared(404, 422, 503))
+@router.get("/v1/models/{version}", responses=declared(404, 409, 422, 503))
 def version(request: Request, version: str) -> VersionDetails:
     """Tell what a version was made of, and what was measured when it was trained."""
     registry = _registry(request)

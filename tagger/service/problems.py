@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from tagger.errors import (
+    DamagedVersion,
     InputError,
     ModelError,
     OtherLive,
@@ -30,6 +31,7 @@ STATUSES: Mapping[type[TaggerError], int] = {
     InputError: 422,
     UnknownJob: 404,
     UnknownVersion: 404,
+    DamagedVersion: 409,
     OtherLive: 409,
     PromotionRefused: 409,
     ModelError: 503,

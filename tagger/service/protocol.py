@@ -74,6 +74,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head = True
         self._apart = 0
         self._deaf = False
+        self._last_runs = False
         self._stopping = False
         self._shed: bytes | None = None
         self._last_words = NOT_HTTP
@@ -176,7 +177,7 @@ class Protocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.flush()
         super().on_response_complete()
-        if self._deaf and not self.pipeline:
+        if self._last_runs:
             self.transport.close()
         if self._answered() and not self.transport.is_closing():
             self._is_idle()
@@ -294,6 +295,10 @@ class Protocol(HttpToolsProtocol):
             # Those before it are answered; the newest, of which the end is missing or wrong, is not.
             self._deaf = True
             self.pipeline.popleft()
+            if self.pipeline:
+                self.pipeline[0][0].keep_alive = False
+            else:
+                self._last_runs = True
             return
         if self._in_head or self._shed or not self.cycle.response_started:
             self.transport.write(self._shed or last_words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from http import HTTPStatus
@@ -356,8 +357,9 @@ class LingeringTransport:
         if self._transport.get_write_buffer_size():
             protocol.watch()
         if protocol.arriving:
-            self._transport.write_eof()
-            protocol.flow.resume_reading()
             protocol.loop.call_later(LINGER_SECONDS, self._transport.close)
+            protocol.flow.resume_reading()
+            with contextlib.suppress(OSError):  # the client may be gone by now
+                self._transport.write_eof()
         else:
             self._transport.close()

@@ -1,6 +1,8 @@
-"""Confidence intervals of shares."""
+"""Confidence intervals of shares, and what several tests say together."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,3 +32,16 @@ def wilson(
     low = np.where(known & (share > 0), np.maximum(middle - half, 0.0), 0.0)
     high = np.where(known & (share < 1), np.minimum(middle + half, 1.0), 1.0)
     return low, high
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return for the chances of several tests those of all of them together (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    together, least = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        least = max(least, min(1.0, (len(ps) - rank) * ps[place]))
+        together[place] = least
+    return together

@@ -16,7 +16,7 @@ from tagger.corpus import THEMES_FILE
 from tagger.decisions import DIGITS
 from tagger.errors import ModelError, OptionError, OtherLive, PromotionRefused
 from tagger.heldout import HeldOutSeeds
-from tagger.intervals import TWO_SIDED_95
+from tagger.intervals import TWO_SIDED_95, holm
 from tagger.pins import PINS_FILE, Pin, read_pins
 from tagger.registry import Registry, Version
 from tagger.tagging import Tagger
@@ -332,7 +332,8 @@ def _theme_f1s(live: _Loaded, candidate: _Loaded) -> list[ThemeF1]:
     low = np.maximum(before.values - TWO_SIDED_95 * _norms(before.errors), 0)
     objecting = np.flatnonzero(seeds >= LEAST_SEEDS)
     worse = np.zeros(len(known), dtype=bool)
-    worse[objecting] = _significant(_falls(before, after)[objecting])
+    chances = [1 - NormalDist().cdf(fall) for fall in _falls(before, after)[objecting]]
+    worse[objecting] = np.array(holm(chances)) <= FALSE_ALARMS
     worse &= after.values < low
     figures = (values.round(DIGITS).tolist() for values in (before.values, low, after.values))
     rows = zip(known, seeds.tolist(), *figures, worse.tolist(), strict=True)
@@ -365,13 +366,3 @@ def _falls(before: _F1s, after: _F1s) -> NDArray[np.float64]:
 
 def _norms(errors: Float32) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(np.einsum("gt,gt->t", errors, errors, dtype=np.float64)))
-
-
-def _significant(falls: NDArray[np.float64]) -> ThemeSets:
-    """Tell which falls are significant, the largest first, until one is not."""
-    found = np.zeros(len(falls), dtype=bool)
-    for done, theme in enumerate(np.argsort(-falls, kind="stable")):
-        if falls[theme] < NormalDist().inv_cdf(1 - FALSE_ALARMS / (len(falls) - done)):
-            break
-        found[theme] = True
-    return found

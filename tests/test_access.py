@@ -139,6 +139,25 @@ def test_a_revoked_key_is_refused(
     assert client.get("/v1/themes").status_code == 401
 
 
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b"{"), Path.unlink], ids=["damaged", "gone"])
+def test_keys_that_cannot_be_read_let_nobody_in_and_are_no_fault_of_callers(
+    client_of: Callable[..., TestClient],
+    tokens: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], object],
+) -> None:
+    """Where the file of keys is damaged or gone, a right key is not called wrong, and health still answers."""
+    monkeypatch.setattr("tagger.keys.CHECK_SECONDS", 0.0)
+    client = client_of()
+    assert client.get("/v1/themes", headers=bearer(tokens["tag"])).status_code == 200
+    damage(tmp_path / "own" / FILE)
+    refused = client.get("/v1/themes", headers=bearer(tokens["tag"]))
+    assert (refused.status_code, str(tmp_path) in refused.text) == (503, False)
+    assert client.get("/v1/themes").status_code == 503
+    assert client.get("/health/live").status_code == 200
+
+
 def test_the_page_keeps_its_key_where_scripts_cannot_read_it(
     client_of: Callable[..., TestClient], tokens: dict[str, str]
 ) -> None:

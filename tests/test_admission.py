@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tagger.errors import Overloaded
-from tagger.service.admission import SMALL_BODY_BYTES, Admission
+from tagger.service.admission import FEW_WAITING, SMALL_BODY_BYTES, Admission
 from tagger.service.app import create_app
 from tagger.service.protocol import MOST_HEAD_BYTES, MOST_PIPELINED
 from tagger.service.server import PROTOCOL
@@ -500,11 +500,14 @@ def test_each_request_has_its_turn() -> None:
         await admission.do(0, done.append, number)
 
     async def scenario() -> None:
+        tickets = [admission.arrive() for _ in range(FEW_WAITING)]
         tasks = [asyncio.create_task(job(number)) for number in range(50)]
         await asyncio.sleep(0)
         for task in tasks[10:40:3]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for ticket in tickets:
+            admission.begin(ticket)
         assert admission.waiting == 0
 
     asyncio.run(scenario())

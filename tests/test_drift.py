@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tagger.decisions import Decision, Reason
 from tagger.drift import Drift, drift_between
-from tagger.drift.comparison import clumping_of, holm, shift_of
+from tagger.drift.comparison import clumping_of, shift_of
 from tagger.drift.samples import Sample
+from tagger.intervals import holm
 from tagger.observations import SEEN, Observations, Observer, Watched, utc_today
 from tests.conftest import SENTENCES, tiny_documents
 

@@ -468,6 +468,18 @@ def test_an_unknown_method_is_refused(client: TestClient, method: str, path: str
     assert response.headers["allow"] == allowed
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/v1/session", "DELETE, GET, POST"), ("/v1/models/rollback", "GET, POST"), ("/", "GET")]
+)
+def test_a_method_that_a_path_does_not_know_is_told_all_that_it_knows(
+    client: TestClient, path: str, allowed: str
+) -> None:
+    """The header Allow names the methods of every route that a path could mean."""
+    response = client.put(path)
+    assert_problem(response, 405)
+    assert set(response.headers["allow"].split(", ")) - {"HEAD"} == set(allowed.split(", "))
+
+
 def test_a_refusal_says_what_was_wrong_where(client: TestClient) -> None:
     """Each error has a place, a message and the received value, and is short whatever was sent."""
     fields: dict[str, Any] = {"explain": "x" * 5000, "é" * 5000: [{"a": None}], "id": {"deep": ["b"] * 5000}}

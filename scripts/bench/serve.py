@@ -98,7 +98,16 @@ class Server:
     def __init__(self, models: Path, workers: int) -> None:
         environment = os.environ | {"TAGGER_MODELS": str(models.resolve())}
         options = ["--factory", "--port", str(PORT), "--workers", str(workers), "--loop", "asyncio"]
-        quiet = ["--http", "httptools", "--no-access-log", "--log-level", "warning", "--no-server-header"]
+        quiet = [
+            "--http",
+            "tagger.service.protocol:Protocol",
+            "--ws",
+            "none",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+            "--no-server-header",
+        ]
         command = [sys.executable, "-m", "uvicorn", "serve:application", "--app-dir", str(Path(__file__).parent)]
         self._process = subprocess.Popen([*command, *options, *quiet], env=environment, start_new_session=True)
 

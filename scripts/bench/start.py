@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TEXT = "Ministers agreed new sanctions on arms dealers."
 REQUESTS = 200
 HOST, PORT = "127.0.0.1", 20_660
-UVICORN = ["-m", "uvicorn", "--factory", "--port", str(PORT), "--loop", "asyncio", "--http", "httptools"]
+UVICORN = ["-m", "uvicorn", "--factory", "--port", str(PORT), "--loop", "asyncio"]
 QUIET = ["--no-access-log", "--log-level", "warning"]
 
 PIPELINE = f"""

@@ -10,17 +10,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
-
-from tagger.cli.options import Json, Models, Seeds
+from tagger.cli.options import Json, Models, Seeds, State
 
 if TYPE_CHECKING:
     from tagger.errors import ModelError
     from tagger.registry import Registry
 
-State = Literal["ok", "note", "broken"]
+Condition = Literal["ok", "note", "broken"]
 
 LEAST_FREE_BYTES = 1_000_000_000
 LEAST_FREE_VERSIONS = 3
@@ -34,7 +32,7 @@ class Examined:
     """A part of the installation: in order, worth a note, or broken; `remedy` says what to do, where there is need."""
 
     part: str
-    state: State
+    state: Condition
     found: str
     remedy: str | None = None
 
@@ -53,9 +51,7 @@ def doctor(
     json: Json = None,
     models: Models = Path("models"),
     seeds: Seeds = Path("seeds"),
-    state: Annotated[Path, Parameter(env_var="TAGGER_STATE", help="The folder of what an installation keeps.")] = Path(
-        "state"
-    ),
+    state: State = Path("state"),
 ) -> int:
     """Say whether this installation works: engine, libraries, settings, versions, folders, disk and seeds.
 
@@ -82,7 +78,7 @@ def doctor(
     return int(any(found.state == "broken" for found in examined))
 
 
-_STYLES: dict[State, str | None] = {"ok": None, "note": "yellow", "broken": "bold red"}
+_STYLES: dict[Condition, str | None] = {"ok": None, "note": "yellow", "broken": "bold red"}
 
 
 def _engine(_: Installation) -> Iterator[Examined]:
@@ -103,7 +99,7 @@ def _libraries(_: Installation) -> Iterator[Examined]:
         try:
             yield Examined(part, "ok", f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            state: State = "note" if extra else "broken"
+            state: Condition = "note" if extra else "broken"
             yield Examined(part, state, f"{name} is not installed", f"Install it: scripts/setup {extra or ''}".rstrip())
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
-
-from tagger.cli.options import Json, Models
+from tagger.cli.options import Json, Models, State
 
 if TYPE_CHECKING:
     from tagger.drift import Drift
@@ -17,7 +15,7 @@ def drift(
     version: str | None = None,
     /,
     *,
-    state: Annotated[Path, Parameter(env_var="TAGGER_STATE", help="The folder of what services keep.")] = Path("state"),
+    state: State = Path("state"),
     days: int = 7,
     against: Literal["training", "before"] = "training",
     on: str | None = None,

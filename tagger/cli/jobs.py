@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from tagger.cli.options import Json, Models, Seeds
+from tagger.cli.options import Json, Models, Seeds, State
 
 if TYPE_CHECKING:
     from tagger.jobs import Jobs
@@ -22,7 +22,6 @@ app = App(
     """,
 )
 
-State = Annotated[Path, Parameter(env_var="TAGGER_STATE", help="The folder of what an installation keeps.")]
 Archives = Annotated[Path, Parameter(env_var="TAGGER_ARCHIVES", help="The folder of files to compare versions on.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from tagger.cli.options import Json
+from tagger.cli.options import Json, State
 
 if TYPE_CHECKING:
     from tagger.keys import Keys
@@ -20,7 +20,6 @@ app = App(
     """,
 )
 
-State = Annotated[Path, Parameter(env_var="TAGGER_STATE", help="The folder of what an installation keeps.")]
 Scopes = Annotated[
     str, Parameter(help="tag, review and admin, with commas between: what the key is good for; none implies another.")
 ]

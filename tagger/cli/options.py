@@ -23,6 +23,7 @@ Input = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Seeds = Annotated[Path, Parameter(env_var="TAGGER_SEEDS", help="The folder of seeds and theme cards.")]
 Themes = Annotated[str | None, Parameter(help="Theme ids with commas between, or '' for no theme.")]
 Models = Annotated[Path, Parameter(env_var="TAGGER_MODELS", help="The folder of versions.")]
+State = Annotated[Path, Parameter(env_var="TAGGER_STATE", help="The folder of what an installation keeps.")]
 Model = Annotated[str | None, Parameter(help="Another version than the live one.")]
 Json = Annotated[bool | None, Parameter(help="One JSON object per line; by default in a pipe.")]
 Merge = Annotated[

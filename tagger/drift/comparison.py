@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, fisher_exact, norm
 
 from tagger.drift.samples import Int64, Sample
-from tagger.intervals import wilson
+from tagger.intervals import holm, wilson
 
 SURE = 0.05
 """How often anything at all may be told to have moved where nothing has."""
@@ -119,19 +119,6 @@ def clumping_of(samples: Sequence[Sample]) -> float:
         statistic += float(((given[:, mixed] - expected) ** 2 / (expected * (1 - rate[mixed]))).sum())
         freedom += int(mixed.sum()) * (len(sizes) - 1)
     return max(1.0, statistic / freedom) if freedom else 1.0
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return for the chances of several tests those of all of them together (Holm 1979).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    together, least = [0.0] * len(ps), 0.0
-    for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        least = max(least, min(1.0, (len(ps) - rank) * ps[place]))
-        together[place] = least
-    return together
 
 
 def shift_of(now: Int64, then: Int64, clumping: float = 1.0) -> tuple[float, float]:

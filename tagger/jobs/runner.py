@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -46,11 +47,18 @@ def run(jobs: Jobs, identifier: str, places: Places, lock: int | None = None) ->
             if jobs.begin(identifier) is None:
                 return jobs.get(identifier)
         job = jobs.get(identifier)
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        _give_way()
         # A process started from the background may ignore the one, and the other would leave drafts behind.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         return _done(_Work(jobs, job, places))
+
+
+def _give_way() -> None:
+    """Take the lowest priority, also among sessions, between which Linux may share the cores first."""
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
 
 
 def _done(work: _Work) -> Job:

@@ -6,6 +6,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import State
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tagger.keys import Key, Keys
 from tagger.service.limits import RateLimits
-from tagger.service.problems import problem
+from tagger.service.problems import RETRY_AFTER, problem
 from tagger.settings import Settings
 
 COOKIE = "tagger_key"
@@ -45,6 +46,11 @@ NOBODY = "(without a key)"
 
 ONCE = (b"host", b"authorization", b"origin", b"content-type", b"content-encoding")
 """Headers that may come once: of two, each might be read by another."""
+
+MOST_REMEMBERED = 1_000
+"""Hosts and addresses whose kind need not be found out again."""
+
+RETRY = {"Retry-After": RETRY_AFTER}
 
 _COOKIE = re.compile(rf" *{COOKIE}=([\w-]{{1,200}}) *".encode())
 _HOST = re.compile(r"(?:\[([\da-f:.]+)\]|([\w.-]+|[\da-f:]+))(?::\d{1,5})?", re.ASCII)
@@ -110,6 +116,8 @@ class Access:
             return refusal
         if path in PUBLIC or not closed:
             return None
+        if key is None and self._keys.problem:
+            return _closing(503, "The keys cannot be read, so nobody is let in; the log says why.", RETRY)
         if key is None:
             return unknown_key(token)
         needed = SCOPES.get((scope["method"], path), ADMIN)
@@ -118,7 +126,7 @@ class Access:
         return None
 
     async def _too_often(self, scope: Scope, key: Key | None) -> Response | None:
-        who, rate = (key.id, key.rate) if key else (network(scope.get("client")), None)
+        who, rate = (key.id, key.rate) if key else (network((scope.get("client") or ("",))[0]), None)
         seconds = await self._limits.hit(who, rate)
         if seconds is None:
             return None
@@ -145,14 +153,15 @@ def given_token(headers: Mapping[bytes, bytes]) -> str | None:
     return next((match[1].decode() for match in found if match), None)
 
 
-def network(client: tuple[str, int] | None) -> str:
+@lru_cache(MOST_REMEMBERED)
+def network(client: str) -> str:
     """Return what callers without a key are counted by: the address, or of IPv6 the network, which is one caller's.
 
-    >>> network(("2001:db8::17", 80)), network(("192.0.2.4", 80)), network(None)
+    >>> network("2001:db8::17"), network("192.0.2.4"), network("")
     ('2001:db8::/64', '192.0.2.4', 'unknown')
     """
     try:
-        address = ipaddress.ip_address(client[0] if client else "")
+        address = ipaddress.ip_address(client)
     except ValueError:
         return "unknown"
     address = getattr(address, "ipv4_mapped", None) or address
@@ -177,6 +186,7 @@ def _without_port(host: str) -> str:
     return (found[1] or found[2]) if found else ""
 
 
+@lru_cache(MOST_REMEMBERED)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

@@ -18,6 +18,9 @@ Ts = TypeVarTuple("Ts")
 MOST_WAITING = 200
 """Requests that may be there without being looked at; each takes well under a millisecond."""
 
+FEW_WAITING = 16
+"""As long as no more wait, they need no turns: all of them are answered within a few milliseconds."""
+
 MOST_BODIES = 20
 """Largest bodies that may be arriving at the same time, in bytes all in all."""
 
@@ -32,6 +35,9 @@ LOOP_SECONDS = 0.002
 
 SHORT_SECONDS = 0.1
 """What takes longer has a thread of its own, so that what is short does not wait for it."""
+
+
+BUSY = "The service has more to do than it can within a moment. Send the request again later."
 
 
 class Admission:
@@ -91,6 +97,8 @@ class Admission:
         ones, refusals above all. So half the loop is theirs however much is refused, and all else, such as whether
         the process is alive, waits for few of them.
         """
+        if len(self._arrived) < FEW_WAITING and not self._taken and not self._turns:
+            return
         loop = asyncio.get_running_loop()
         if self._taken or self._turns:
             turn = loop.create_future()
@@ -158,7 +166,7 @@ class Admission:
 
     def _refusal(self) -> Overloaded:
         self.shed += 1
-        return Overloaded("The service has more to do than it can within a moment. Send the request again later.")
+        return Overloaded(BUSY)
 
 
 class _Lane:

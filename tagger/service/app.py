@@ -61,6 +61,7 @@ def create_app(settings: Settings, *, keys_expected: bool = False) -> FastAPI:
                 "receive_seconds": settings.receive_seconds,
                 "max_connections": settings.max_connections,
             }
+        await state.limits.close()
 
     app = _Application(
         title="tagger",
@@ -82,7 +83,12 @@ def create_app(settings: Settings, *, keys_expected: bool = False) -> FastAPI:
     problems.install(app)
     # Not by include_router, which looks for the route of each request twice; first, for the router tries all in order.
     app.router.routes[:0] = [*routes.router.routes, *operations.router.routes, *sessions.router.routes]
-    # The last one added is the first that a request passes.
+    _add_doors(app, settings)
+    return app
+
+
+def _add_doors(app: FastAPI, settings: Settings) -> None:
+    """Add what each request passes; the last one added is the first."""
     app.add_middleware(Access, state=app.state)
     if settings.allowed_origins:
         app.add_middleware(
@@ -92,7 +98,6 @@ def create_app(settings: Settings, *, keys_expected: bool = False) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
         )
     app.add_middleware(Gateway, state=app.state)
-    return app
 
 
 def app_from_environment() -> FastAPI:

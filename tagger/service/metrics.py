@@ -11,8 +11,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder through which several workers count together; read by prometheus_client when it is imported."""
+from tagger.service.server import METRICS_FOLDER_VARIABLE
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Seconds."""
@@ -77,7 +76,7 @@ class Metrics:
 
     def scrape(self) -> bytes:
         """Return the counters of all workers in Prometheus' text format."""
-        folder = os.environ.get(FOLDER_VARIABLE)
+        folder = os.environ.get(METRICS_FOLDER_VARIABLE)
         if folder is None:
             return generate_latest(self._registry)
         _forget_ended(Path(folder))

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from tagger.errors import (
     DamagedVersion,
@@ -104,10 +105,17 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     return problem(422, detail, errors=shown)
 
 
-async def _on_http_error(_request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = {**(error.headers or {}), "Allow": _allowed(request)} if error.status_code == 405 else error.headers
     own = error.detail if error.detail != HTTPStatus(error.status_code).phrase else None
-    return problem(error.status_code, own or _DETAILS.get(error.status_code, error.detail), error.headers)
+    return problem(error.status_code, own or _DETAILS.get(error.status_code, error.detail), headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes that match a path; Starlette names those of the first."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
 def failure() -> Response:

@@ -12,16 +12,14 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from tagger.service.admission import Admission
+from tagger.service.admission import BUSY, Admission
+from tagger.service.problems import RETRY_AFTER
 
 MOST_HEAD_BYTES = 65_536
 """Of request line and headers together, and of whatever else is neither a body nor the end of a request."""
 
 MOST_PIPELINED = 100
 """Requests of one connection that may wait for the answer to the one before them; more are left unread."""
-
-RETRY_SECONDS = 1
-"""What clients are told to wait that come at a busy moment."""
 
 LINGER_SECONDS = 1.0
 """How long a client that still sends may take to notice that it has its answer."""
@@ -47,8 +45,7 @@ def _response(status: int, detail: str, *headers: str) -> bytes:
 
 CONTINUE = STATUS_LINE[100]
 CLOSE = "connection: close"
-BUSY = "The service has more to do than it can within a moment. Send the request again later."
-RETRY = f"retry-after: {RETRY_SECONDS}"
+RETRY = f"retry-after: {RETRY_AFTER}"
 OVERLOADED = _response(503, BUSY, RETRY)
 OVERLOADED_CLOSE = _response(503, BUSY, RETRY, CLOSE)
 TOO_SLOW = _response(408, "The request did not arrive in time. Send it again, in larger pieces.", CLOSE)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, Field
 
+from tagger.keys import SCOPES
 from tagger.service.access import COOKIE, unknown_key
 from tagger.service.bodies import BODY_PROBLEMS, JsonRoute
 from tagger.service.problems import declared
@@ -48,7 +49,7 @@ async def session(request: Request) -> Caller:
     """Say who asks, by the key or cookie that came with this."""
     state = request.scope["state"]
     key = state.get("key")
-    scopes = key.scopes if key else () if request.app.state.keys.any() else ("tag", "review", "admin")
+    scopes = key.scopes if key else () if request.app.state.keys.any() else SCOPES
     return Caller(name=state["caller"], scopes=sorted(scopes))
 
 

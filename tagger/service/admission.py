@@ -18,8 +18,9 @@ Ts = TypeVarTuple("Ts")
 MOST_WAITING = 200
 """Requests that may be there without being looked at; each takes well under a millisecond."""
 
-FEW_WAITING = 16
-"""As long as no more wait, they need no turns: all of them are answered within a few milliseconds."""
+FEW_WAITING, BUSY_SECONDS = 16, 1.0
+"""While fewer wait, they need no turns: all are answered within a few milliseconds. That must last for some time, or
+in a busy moment it would come and go."""
 
 MOST_BODIES = 20
 """Largest bodies that may be arriving at the same time, in bytes all in all."""
@@ -59,7 +60,7 @@ class Admission:
         self._turns: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._taken = False
         self._let_go = 0
-        self._begun = self._ended = 0.0
+        self._begun = self._ended = self._busy_until = 0.0
         self._each = LOOP_SECONDS
         self._lanes = (_Lane(), _Lane())
 
@@ -97,16 +98,19 @@ class Admission:
         ones, refusals above all. So half the loop is theirs however much is refused, and all else, such as whether
         the process is alive, waits for few of them.
         """
-        if len(self._arrived) < FEW_WAITING and not self._taken and not self._turns:
+        now = time.monotonic()
+        if len(self._arrived) + len(self._turns) >= FEW_WAITING:
+            self._busy_until = now + BUSY_SECONDS
+        elif now > self._busy_until and not self._taken:
             return
         loop = asyncio.get_running_loop()
         if self._taken or self._turns:
             turn = loop.create_future()
-            self._turns.append((time.monotonic(), turn))
+            self._turns.append((now, turn))
             await turn
         else:
             self._taken = True
-            self._begun = self._ended = time.monotonic()
+            self._begun = self._ended = now
             loop.call_soon(self._next_turns, loop)
 
     def _next_turns(self, loop: asyncio.AbstractEventLoop) -> None:
